@@ -1,0 +1,1 @@
+"""Processes, sockets, brokers, clocks and metrics around `streams`."""

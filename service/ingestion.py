@@ -1,0 +1,123 @@
+"""All venues of one process into one publisher: discovery, connections, polls, history, for ever.
+
+A venue that cannot be asked for its contracts is the venue's fault: counted, asked again later, and the
+others go on without it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from service.clock import Clock
+from service.configuration import chosen
+from service.ingest import IngestOptions, VenueIngest, discover, rest_client
+from service.intake import DeadLetter, Tap
+from service.publisher import Publisher
+from service.rest import RestClient
+from service.settings import Settings
+from service.stats import IngestStats
+from service.venue import Venue, VenueError
+from service.warmup import Progress, WarmUpOptions
+from streams.instruments import Instrument
+
+DAY_S = 86_400.0
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+_log = structlog.get_logger(__name__)
+
+#: Called once a venue's contracts are known.
+OnInstruments = Callable[[str, Sequence[Instrument]], None]
+
+
+class Hooks(msgspec.Struct, frozen=True, kw_only=True):
+    """Who else wants to know."""
+
+    dead_letter: DeadLetter | None = None
+    tap: Tap | None = None
+    progress: Progress | None = None
+    instruments: OnInstruments | None = None
+
+
+def options_of(settings: Settings, venue: str) -> IngestOptions:
+    """Return one venue's ingestion options."""
+    urls = settings.venue_urls.get(venue)
+    days = settings.warmup_days
+    history_s = max(days.open_interest, days.funding, days.candles) * DAY_S
+    warm_up = WarmUpOptions(
+        history_s=history_s, deadline_s=0.9 * settings.method.warmup_hold_s
+    )
+    return IngestOptions(
+        websocket_url=urls.websocket_url if urls else None,
+        rest_url=urls.rest_url if urls else None,
+        heartbeat_s=settings.heartbeat_s,
+        future_s=settings.future_tolerance_s,
+        frame_max=settings.websocket_max_frame_bytes,
+        warm_up=warm_up if history_s else None,
+        data_dir=settings.data_dir,
+    )
+
+
+class Ingestion:
+    """Every configured venue. `run` until cancelled; `live` holds the venues that are being read."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        venues: Mapping[str, Venue],
+        publisher: Publisher,
+        clock: Clock,
+        stats: IngestStats,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self.live: dict[str, VenueIngest] = {}
+        self._settings = settings
+        self._venues = venues
+        self._publisher = publisher
+        self._clock = clock
+        self._stats = stats
+        self._hooks = hooks or Hooks()
+
+    async def run(self) -> None:
+        """Read all venues until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, venue in self._venues.items():
+                group.create_task(self._venue(name, venue))
+
+    async def _venue(self, name: str, venue: Venue) -> None:
+        options = options_of(self._settings, name)
+        async with rest_client(venue, self._clock, self._stats, options) as client:
+            instruments = await self._discover(venue, client)
+            if not instruments:
+                _log.warning("nothing_to_watch", venue=name, underlyings=self._settings.underlyings)
+                return
+            _log.info("venue_started", venue=name, instruments=len(instruments))
+            if self._hooks.instruments is not None:
+                self._hooks.instruments(name, instruments)
+            ingest = VenueIngest(
+                venue, instruments, self._publisher, self._clock, self._stats,
+                client=client, options=options, dead_letter=self._hooks.dead_letter,
+                tap=self._hooks.tap, progress=self._hooks.progress,
+            )  # fmt: skip
+            self.live[name] = ingest
+            try:
+                await ingest.run()
+            finally:
+                del self.live[name]
+
+    async def _discover(self, venue: Venue, client: RestClient) -> list[Instrument]:
+        attempt = 0
+        while True:
+            try:
+                found = await discover(venue, client, self._clock)
+            except VenueError as error:
+                pause_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+                self._stats.reject(venue.SPEC.name, "discovery")
+                _log.warning(
+                    "discovery_failed", venue=venue.SPEC.name, error=str(error), again_in_s=pause_s
+                )
+                await self._clock.sleep(pause_s)
+                attempt += 1
+            else:
+                return [one for one in found if chosen(self._settings.underlyings, one.underlying)]

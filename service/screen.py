@@ -1,0 +1,118 @@
+"""Takes back rows that must not be published: from the future, without time, or seen before.
+
+While a connection is replaced, two deliver the same events, and after a reconnect venues replay some. Trades
+with a sequence are told apart by it; liquidations, and trades without one, by their content.
+"""
+
+import struct
+from collections import Counter, deque
+from typing import Final
+
+import msgspec
+
+from streams.events import PACK_FLOATS, ROW_BYTES, Flag, Kind, RowBuffer
+from streams.instruments import BadInstrument, UnknownInstrument
+
+#: What hostile bytes may raise in a reader that forgot a case. Counted as "unexpected" and survived.
+HOSTILE: Final = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
+    struct.error, msgspec.MsgspecError, BadInstrument, UnknownInstrument,
+)  # fmt: skip
+
+#: Contents remembered; liquidations come a few a second at most.
+REMEMBERED: Final = 8192
+
+_OLD_NEWS: Final = Flag.BACKFILL | Flag.SNAPSHOT
+
+
+class _Copies:
+    """Lets the n-th copy of a content pass if no other connection has delivered n of it."""
+
+    def __init__(self) -> None:
+        self._passed: Counter[bytes] = Counter()
+        self._seen: Counter[tuple[bytes, int]] = Counter()
+        self._order: deque[tuple[bytes, int]] = deque()
+
+    def is_new(self, key: bytes, connection: int) -> bool:
+        self._seen[key, connection] += 1
+        self._order.append((key, connection))
+        if len(self._order) > REMEMBERED:
+            forgotten = self._order.popleft()
+            self._passed.pop(forgotten[0], None)
+            self._seen.pop(forgotten, None)
+        if self._seen[key, connection] <= self._passed[key]:
+            return False
+        self._passed[key] += 1
+        return True
+
+
+class Screen:
+    """One venue's screen. `future_ns` is how far exchange time may be ahead of received time.
+
+    `overlaps` counts replacements under way: only then are trades without sequence compared by content.
+    `lag_ns` is received minus exchange time of the last screened frame's first live price, or None.
+    """
+
+    def __init__(self, future_ns: int) -> None:
+        self.overlaps = 0
+        self.lag_ns: int | None = None
+        self._future_ns = future_ns
+        self._copies = _Copies()
+        self._last: dict[
+            int, tuple[int, int, int]
+        ] = {}  # instrument: sequence, exchange_ns, connection
+
+    def sift(self, out: RowBuffer, start: int, connection: int) -> list[str]:
+        """Remove what must go from the rows written since `start`; return why, one word a row."""
+        self.lag_ns = None
+        reasons = []
+        kept = 0
+        with out.view(start) as rows:
+            for at in range(0, len(rows), ROW_BYTES):
+                row = rows[at : at + ROW_BYTES]
+                reason = self._reason(row, connection)
+                if reason is not None:
+                    reasons.append(reason)
+                else:
+                    if kept != at:
+                        rows[kept : kept + ROW_BYTES] = row
+                    kept += ROW_BYTES
+                row.release()
+        out.truncate(start + kept // ROW_BYTES)
+        return reasons
+
+    def _reason(self, row: memoryview, connection: int) -> str | None:
+        kind, _, flags, _, instrument, exchange_ns, received_ns, sequence, *_ = (
+            PACK_FLOATS.unpack_from(row)
+        )  # fmt: skip
+        if exchange_ns > received_ns + self._future_ns:
+            return "future"
+        if exchange_ns <= 0:
+            return "no_time"
+        if flags & Flag.BACKFILL:
+            return None
+        if kind == Kind.TRADE and sequence:
+            if self._repeated(instrument, sequence, exchange_ns, connection):
+                return "duplicate"
+        elif kind == Kind.LIQUIDATION or (kind == Kind.TRADE and self.overlaps):
+            key = (
+                bytes(row[:2]) + bytes(row[8:24]) + bytes(row[32:])
+            )  # without flags and received_ns
+            if not self._copies.is_new(key, connection):
+                return "duplicate"
+        if self.lag_ns is None and kind <= Kind.MARK and not flags & _OLD_NEWS:
+            self.lag_ns = received_ns - exchange_ns
+        return None
+
+    def _repeated(self, instrument: int, sequence: int, exchange_ns: int, connection: int) -> bool:
+        last = self._last.get(instrument)
+        if (
+            last is not None
+            and connection != last[2]
+            and sequence <= last[0]
+            and exchange_ns <= last[1]
+        ):
+            return True
+        # A sequence that restarts comes with later times and is taken as it is.
+        self._last[instrument] = (sequence, exchange_ns, connection)
+        return False

@@ -1,0 +1,1 @@
+"""Simulated exchanges on loopback that speak the venues own protocols."""

@@ -1,0 +1,132 @@
+"""What a venue module provides. A venue is a module, not a class: this protocol is the whole contract.
+
+Decoders and REST conversations are sans-I/O. A decoder turns one frame into rows. A conversation is a
+generator that yields requests and is sent the bodies, so paging reads like a loop and nothing here
+opens a socket.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar
+
+import msgspec
+
+from streams.events import Channel, RowBuffer
+from streams.instruments import Instrument
+
+T = TypeVar("T")
+
+#: What a decoder says a frame was. Market channels carry their own name.
+FrameName = Literal[
+    "trade", "mark", "funding", "open_interest", "liquidation", "ticker",  # rows may have been written
+    "ack", "pong", "notice", "ignored",  # understood, no rows wanted
+]  # fmt: skip
+
+
+class VenueError(Exception):
+    """The venue's fault: counted, kept as evidence, survived."""
+
+
+class MalformedFrame(VenueError):  # noqa: N818
+    """A frame or body that cannot be read. `reason` is a short word for a metric label."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class VenueRefused(VenueError):  # noqa: N818
+    """The venue answered our subscription or request with an error."""
+
+
+class RestRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A GET. `weight` is what it costs of the venue's budget."""
+
+    path: str
+    params: dict[str, str] = {}
+    weight: int = 1
+
+
+#: A REST conversation: yields requests, is sent response bodies, returns its result.
+Conversation = Generator[RestRequest, bytes, T]
+
+
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
+    """A request repeated every `every_s` seconds; `decode(body, received_ns, out)` writes its rows."""
+
+    request: RestRequest
+    every_s: float
+    channel: Channel
+    instrument: Instrument
+    decode: Callable[[bytes, int, RowBuffer], None]
+
+
+class ConnectionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One websocket: where to, what to say, what to expect.
+
+    `control` are the channels that are never quiet while the market is open: their silence means that
+    the connection is dead even if acks and pongs arrive. Channels outside it may be silent for hours.
+    """
+
+    path: str
+    subscribe: tuple[bytes, ...]
+    channels: Channel
+    control: Channel
+    instruments: tuple[Instrument, ...]
+
+
+class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of a venue's transport, with where they come from in its module."""
+
+    name: str
+    websocket_url: str
+    rest_url: str
+    ping: bytes | None = None  # what the client must say to stay connected; None: protocol pings do
+    ping_every_s: float = 20.0
+    lifetime_s: float | None = None  # the venue cuts older connections; we rotate before
+    sends_per_s: float = 5.0
+    rest_weight_per_minute: int = 600
+    used_weight_header: str | None = None
+    silence_s: float = 10.0  # control channels quieter than this are dead
+
+
+class Decoder(Protocol):
+    """Reads one connection's frames. May remember what a venue's deltas build on, nothing else."""
+
+    def decode(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        """Write the frame's rows and say what it was.
+
+        Raises:
+            MalformedFrame: the frame cannot be read; no row of it remains in `out`.
+        """
+        ...
+
+
+class Venue(Protocol):
+    """A venue module."""
+
+    @property
+    def SPEC(self) -> VenueSpec:  # noqa: N802 - a module's constant
+        """Its transport facts."""
+        ...
+
+    def decoder(self, instruments: Mapping[str, Instrument]) -> Decoder:
+        """Return a new connection's decoder. `instruments` is by the venue's symbol."""
+        ...
+
+    def plan(self, instruments: Sequence[Instrument]) -> list[ConnectionPlan]:
+        """Return the connections that carry all channels of `instruments`."""
+        ...
+
+    def discover(self) -> Conversation[list[Instrument]]:
+        """Ask the venue for its perpetuals."""
+        ...
+
+    def history(
+        self, instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer
+    ) -> Conversation[None]:
+        """Ask for open interest, funding and candles of a span; write them as BACKFILL rows."""
+        ...
+
+    def polls(self, instruments: Sequence[Instrument]) -> list[Poll]:
+        """Return what the venue gives by REST only."""
+        ...

@@ -1,0 +1,419 @@
+"""OKX v5 perpetual swaps, linear and inverse.
+
+Facts as of 2026-09, from https://www.okx.com/docs-v5/en/#order-book-trading-market-data and
+https://www.okx.com/docs-v5/en/#public-data-websocket:
+
+- Sizes are contracts. A linear contract is `ctVal * ctMult` coins, an inverse one as many USD.
+- ``trades``: `side` is the taker. `tradeId` is the last of the fills merged into the message.
+- ``mark-price`` comes at least each 10 s; ``index-tickers`` speaks of an index such as BTC-USDT, which
+  several swaps share. A row needs a mark, so an index makes rows only next to a recent mark: otherwise a
+  dead mark channel would look alive.
+- ``funding-rate``: `fundingRate` is the running estimate of what is paid at `fundingTime`; the interval is
+  the time from there to `nextFundingTime`.
+- ``open-interest``: one side, in contracts, coin and (newer) USD.
+- ``liquidation-orders``: all swaps in one subscription, not all liquidations. `posSide` is the position;
+  in net mode `side`, that of the forced order, decides. `bkPx` is about the bankruptcy price; the engine
+  revalues at its mark. The first push after subscribing repeats old orders, and orders are repeated at
+  other times as well.
+- Keep-alive is the text ``ping``, answered by the text ``pong``: neither is JSON.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from service.venue import ConnectionPlan, FrameName, MalformedFrame, VenueRefused, VenueSpec
+from service.venues.decode import (
+    DAY_MS,
+    FAULTS,
+    MAX_FRAME_BYTES,
+    NAN,
+    NS_PER_MS,
+    Blank,
+    Contract,
+    Millis,
+    NotNegative,
+    Positive,
+    Rate,
+    SequenceId,
+    blame,
+    contracts,
+)
+from service.venues.okx_rest import NAME, discover, history, index_of, polls
+from streams.events import Channel, Flag, Kind, RowBuffer, Side
+from streams.instruments import Instrument
+
+__all__ = ["SPEC", "Decoder", "decoder", "discover", "history", "plan", "polls"]
+
+SPEC: Final = VenueSpec(
+    name=NAME,
+    websocket_url="wss://ws.okx.com:8443",
+    rest_url="https://www.okx.com",
+    ping=b"ping",
+    ping_every_s=20.0,  # it closes after 30 s without a push
+    sends_per_s=3.0,
+    rest_weight_per_minute=600,  # `okx_rest` charges each path by its own limit
+    silence_s=20.0,  # a mark may take 10 s
+)
+
+CHANNELS: Final = Channel.ALL
+CONTROL: Final = Channel.TRADE | Channel.MARK
+#: A request may have 64 KB; an argument is about 60 bytes.
+ARGS_PER_FRAME: Final = 200
+
+TAKER: Final = {"buy": int(Side.BUY), "sell": int(Side.SELL)}
+POSITION: Final = {"long": int(Side.LONG), "short": int(Side.SHORT)}
+POSITION_OF_ORDER_SIDE: Final = {"sell": int(Side.LONG), "buy": int(Side.SHORT)}
+
+#: How long the last mark and index may be repeated beside news of the other.
+MARK_HOLD_MS: Final = 15_000
+INDEX_HOLD_MS: Final = 120_000
+#: Liquidations remembered so that repeated ones are dropped.
+REMEMBERED: Final = 4096
+
+_TRADE: Final = int(Kind.TRADE)
+_LIQUIDATION_FLAGS: Final = int(Flag.SAMPLED | Flag.PRICE_BANKRUPTCY | Flag.UNIT_ASSUMED)
+
+#: Known channels that carry nothing we want.
+IGNORED: Final = (
+    "tickers", "books", "bbo-tbt", "candle", "mark-price-candle", "index-candle", "price-limit",
+    "estimated-price", "instruments", "adl-warning", "status", "option-", "opt-summary",
+)  # fmt: skip
+
+
+class _Trade(msgspec.Struct, gc=False, rename="camel"):
+    inst_id: str
+    trade_id: SequenceId
+    px: Positive
+    sz: Positive
+    side: Literal["buy", "sell"]
+    ts: Millis
+
+
+class _Mark(msgspec.Struct, gc=False, rename="camel"):
+    inst_id: str
+    mark_px: Positive
+    ts: Millis
+
+
+class _Index(msgspec.Struct, gc=False, rename="camel"):
+    inst_id: str
+    idx_px: Positive
+    ts: Millis
+
+
+class _Funding(msgspec.Struct, gc=False, rename="camel"):
+    inst_id: str
+    funding_time: Millis
+    funding_rate: Rate | Blank = ""
+    next_funding_time: Millis | Blank = ""
+    ts: Millis | Blank = ""  # frames before 2022 have none
+
+
+class _OpenInterest(msgspec.Struct, gc=False, rename="camel"):
+    inst_id: str
+    oi: NotNegative
+    ts: Millis
+    oi_ccy: NotNegative | Blank = ""
+    oi_usd: NotNegative | Blank = ""
+
+
+class _Order(msgspec.Struct, gc=False, rename="camel"):
+    side: Literal["buy", "sell"]
+    bk_px: Positive
+    sz: Positive
+    ts: Millis
+    pos_side: Literal["long", "short", "net", ""] = ""
+
+
+class _Orders(msgspec.Struct, gc=False, rename="camel"):
+    inst_id: str
+    details: list[_Order]
+
+
+class _Trades(msgspec.Struct, gc=False):
+    data: list[_Trade]
+
+
+class _Marks(msgspec.Struct, gc=False):
+    data: list[_Mark]
+
+
+class _Indices(msgspec.Struct, gc=False):
+    data: list[_Index]
+
+
+class _Fundings(msgspec.Struct, gc=False):
+    data: list[_Funding]
+
+
+class _OpenInterests(msgspec.Struct, gc=False):
+    data: list[_OpenInterest]
+
+
+class _Liquidations(msgspec.Struct, gc=False):
+    data: list[_Orders]
+
+
+class _Arg(msgspec.Struct, gc=False):
+    channel: str = ""
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    arg: _Arg | None = None
+    event: str | None = None
+    code: str = ""
+    msg: str = ""
+
+
+_read_trades: Final = msgspec.json.Decoder(_Trades, strict=False).decode
+_read_marks: Final = msgspec.json.Decoder(_Marks, strict=False).decode
+_read_indices: Final = msgspec.json.Decoder(_Indices, strict=False).decode
+_read_fundings: Final = msgspec.json.Decoder(_Fundings, strict=False).decode
+_read_open_interests: Final = msgspec.json.Decoder(_OpenInterests, strict=False).decode
+_read_liquidations: Final = msgspec.json.Decoder(_Liquidations, strict=False).decode
+_read_envelope: Final = msgspec.json.Decoder(_Envelope, strict=False).decode
+
+_Write = Callable[[bytes, int, RowBuffer], FrameName]
+
+
+class _Prices:
+    """The last mark and index of one swap, in USD a coin, and when they were."""
+
+    __slots__ = ("index", "index_ms", "mark", "mark_ms")
+
+    def __init__(self) -> None:
+        self.mark = self.index = NAN
+        self.mark_ms = self.index_ms = 0
+
+    def mark_at(self, now_ms: int) -> float:
+        """Return the mark, NaN if it is too old to be repeated."""
+        return self.mark if now_ms - self.mark_ms <= MARK_HOLD_MS else NAN
+
+    def index_at(self, now_ms: int) -> float:
+        """Return the index, NaN if it is too old to be repeated."""
+        return self.index if now_ms - self.index_ms <= INDEX_HOLD_MS else NAN
+
+
+class Decoder:
+    """Reads one connection's frames. Remembers last prices, and liquidations it has already seen."""
+
+    __slots__ = ("_contracts", "_prices", "_seen", "_snapshot_due", "_swaps", "_writers")
+
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._contracts = contracts(instruments)
+        self._prices = {symbol: _Prices() for symbol in instruments}
+        self._swaps: defaultdict[str, list[str]] = defaultdict(list)
+        for symbol in instruments:
+            self._swaps[index_of(symbol)].append(symbol)
+        self._swaps.default_factory = None
+        self._seen: dict[tuple[str, int, str, float, float], None] = {}
+        self._snapshot_due = True
+        self._writers: dict[str, _Write] = {
+            "trades": self._trades,
+            "mark-price": self._marks,
+            "index-tickers": self._indices,
+            "funding-rate": self._fundings,
+            "open-interest": self._open_interests,
+            "liquidation-orders": self._liquidations,
+        }
+
+    def decode(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        """Write the frame's rows and say what it was.
+
+        Raises:
+            MalformedFrame: the frame cannot be read; no row of it remains in `out`.
+            VenueRefused: it is an error answer to a subscription.
+        """
+        if len(frame) > MAX_FRAME_BYTES:
+            raise MalformedFrame("size", f"{len(frame)} bytes")
+        rows = out.rows
+        try:
+            if frame.startswith(b'{"arg":{"channel":"trades",'):
+                return self._trades(frame, received_ns, out)
+            return self._other(frame, received_ns, out)
+        except FAULTS as fault:
+            out.truncate(rows)
+            raise blame(fault) from None
+        except MalformedFrame:
+            out.truncate(rows)
+            raise
+
+    def _other(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        if frame == b"pong":
+            return "pong"
+        if frame == b"ping":
+            return "notice"
+        envelope = _read_envelope(frame)
+        channel = envelope.arg.channel if envelope.arg else ""
+        if envelope.event is not None:
+            return self._event(envelope, channel)
+        write = self._writers.get(channel)
+        if write is not None:
+            return write(frame, received_ns, out)
+        if channel.startswith(IGNORED):
+            return "ignored"
+        raise MalformedFrame("unknown", f"channel {channel[:40]!r}")
+
+    def _event(self, envelope: _Envelope, channel: str) -> FrameName:
+        event = envelope.event or ""
+        if event.endswith("error"):
+            raise VenueRefused(f"{envelope.code}: {envelope.msg[:200]}")
+        if event in {"subscribe", "unsubscribe"}:
+            self._snapshot_due |= channel == "liquidation-orders"
+            return "ack"
+        if event in {"notice", "channel-conn-count"}:
+            return "notice"
+        raise MalformedFrame("unknown", f"event {event[:40]!r}")
+
+    def _contract(self, symbol: str) -> Contract:
+        found = self._contracts.get(symbol)
+        if found is None:
+            raise MalformedFrame("symbol", symbol[:40])
+        return found
+
+    def _trades(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        for trade in _read_trades(frame).data:
+            c = self._contract(trade.inst_id)
+            price = trade.px / c.unit
+            coin, usd = c.amounts(trade.sz, price)
+            out.floats(
+                _TRADE, TAKER[trade.side], c.assumed, c.id, trade.ts * NS_PER_MS,
+                received_ns, trade.trade_id, price, coin, usd,
+            )  # fmt: skip
+        return "trade"
+
+    def _marks(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        for item in _read_marks(frame).data:
+            c = self._contract(item.inst_id)
+            prices = self._prices[item.inst_id]
+            prices.mark, prices.mark_ms = item.mark_px / c.unit, item.ts
+            _write_mark(c, prices, item.ts, received_ns, out)
+        return "mark"
+
+    def _indices(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        rows = out.rows
+        for item in _read_indices(frame).data:
+            symbols = self._swaps.get(item.inst_id)
+            if symbols is None:
+                raise MalformedFrame("symbol", item.inst_id[:40])
+            for symbol in symbols:
+                c, prices = self._contracts[symbol], self._prices[symbol]
+                prices.index, prices.index_ms = item.idx_px / c.unit, item.ts
+                _write_mark(c, prices, item.ts, received_ns, out)
+        return "mark" if out.rows > rows else "ignored"
+
+    def _fundings(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        for item in _read_fundings(frame).data:
+            c = self._contract(item.inst_id)
+            if item.funding_rate == "":
+                continue
+            interval_ns, flags = c.interval_ns, c.interval_flags
+            if item.next_funding_time and 0 < item.next_funding_time - item.funding_time <= DAY_MS:
+                interval_ns, flags = (item.next_funding_time - item.funding_time) * NS_PER_MS, 0
+            out.funding(
+                int(Flag.PREDICTED) | flags, c.id,
+                item.ts * NS_PER_MS if item.ts else received_ns, received_ns,
+                item.funding_rate, interval_ns, item.funding_time * NS_PER_MS,
+            )  # fmt: skip
+        return "funding"
+
+    def _open_interests(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        for item in _read_open_interests(frame).data:
+            c = self._contract(item.inst_id)
+            mark = self._prices[item.inst_id].mark_at(item.ts)
+            coin, usd = c.amounts(item.oi, mark)
+            if item.oi_ccy != "":
+                coin = item.oi_ccy * c.unit
+            if not c.inverse and item.oi_usd != "":
+                usd = item.oi_usd
+            out.floats(
+                Kind.OPEN_INTEREST, 0, c.assumed, c.id, item.ts * NS_PER_MS, received_ns, 0,
+                coin, usd, mark,
+            )  # fmt: skip
+        return "open_interest"
+
+    def _liquidations(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        orders = _read_liquidations(frame).data
+        rows = out.rows
+        flags = _LIQUIDATION_FLAGS | (int(Flag.SNAPSHOT) if self._snapshot_due else 0)
+        self._snapshot_due = False
+        for item in orders:
+            c = self._contracts.get(item.inst_id)
+            for order in item.details if c else ():
+                if c and self._is_new(item.inst_id, order):
+                    _write_liquidation(c, order, flags, received_ns, out)
+        return "liquidation" if out.rows > rows else "ignored"
+
+    def _is_new(self, symbol: str, order: _Order) -> bool:
+        """Remember an order; False if it was. The oldest are forgotten."""
+        key = (symbol, order.ts, order.side, order.sz, order.bk_px)
+        if key in self._seen:
+            return False
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+
+def _write_mark(c: Contract, prices: _Prices, at_ms: int, received_ns: int, out: RowBuffer) -> None:
+    mark = prices.mark_at(at_ms)
+    if mark == mark:  # noqa: PLR0124 - false for NaN only
+        out.floats(
+            Kind.MARK,
+            0,
+            0,
+            c.id,
+            at_ms * NS_PER_MS,
+            received_ns,
+            0,
+            mark,
+            prices.index_at(at_ms),
+            NAN,
+        )
+
+
+def _write_liquidation(
+    c: Contract, order: _Order, flags: int, received_ns: int, out: RowBuffer
+) -> None:
+    position = POSITION.get(order.pos_side) or POSITION_OF_ORDER_SIDE[order.side]
+    price = order.bk_px / c.unit
+    coin, usd = c.amounts(order.sz, price)
+    out.floats(
+        Kind.LIQUIDATION, position, flags | c.assumed, c.id, order.ts * NS_PER_MS, received_ns, 0,
+        price, coin, usd,
+    )  # fmt: skip
+
+
+def decoder(instruments: Mapping[str, Instrument]) -> Decoder:
+    """Return a new connection's decoder."""
+    return Decoder(instruments)
+
+
+def plan(instruments: Sequence[Instrument]) -> list[ConnectionPlan]:
+    """Return one connection for all: liquidations come for all swaps, and would come to each connection."""
+    if not instruments:
+        return []
+    args = [{"channel": "liquidation-orders", "instType": "SWAP"}]
+    args += [
+        {"channel": channel, "instId": spec.symbol}
+        for spec in instruments
+        for channel in ("trades", "mark-price", "funding-rate", "open-interest")
+    ]
+    indices = dict.fromkeys(index_of(spec.symbol) for spec in instruments)
+    args += [{"channel": "index-tickers", "instId": index} for index in indices]
+    chunks = [args[at : at + ARGS_PER_FRAME] for at in range(0, len(args), ARGS_PER_FRAME)]
+    return [
+        ConnectionPlan(
+            path="/ws/v5/public",
+            subscribe=tuple(
+                msgspec.json.encode({"id": str(number), "op": "subscribe", "args": chunk})
+                for number, chunk in enumerate(chunks, start=1)
+            ),
+            channels=CHANNELS,
+            control=CONTROL,
+            instruments=tuple(instruments),
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Meaning and mathematics: rows, instruments, indicators, machines. No clock, socket or environment."""

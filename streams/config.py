@@ -1,0 +1,104 @@
+"""Every threshold, half-life and prior of the method, once. Its hash travels in every signal.
+
+Defaults marked "fit" are design choices to be fitted on data; the rest are definitions. Times are seconds.
+"""
+
+import hashlib
+
+import msgspec
+
+DAY_S = 86_400.0
+
+
+class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All numbers that decide what a signal says."""
+
+    # log time
+    tick_s: float = 1.0  # evaluations happen on multiples of this
+    heartbeat_stale_s: float = 15.0  # no heartbeat for longer: the instrument's feeds are unknown
+    warmup_hold_s: float = 90.0  # how long an underlying waits for announced history
+    warmup_gather_s: float = 10.0  # other venues have at least this long to announce theirs
+
+    # open interest
+    oi_hold_s: float = 600.0  # a level older than this is unknown
+    oi_fresh_floor_s: float = 30.0  # fresh if younger than this or 3 median intervals
+    oi_panel_coverage: float = 0.6
+    oi_mean_half_life_s: float = 7 * DAY_S
+    oi_rank_half_life_s: float = 30 * DAY_S
+    oi_warm_s: float = 14 * DAY_S
+    oi_z_floor: float = 0.005  # smallest scale of ln(OI) deviations, fit
+
+    # funding
+    neutral_rate_8h: float = 0.0001  # the exchanges' interest component
+    funding_rank_half_life_s: float = 30 * DAY_S
+    premium_fast_half_life_s: float = 300.0
+    premium_half_life_s: float = 8 * 3600.0
+    persist_half_life_s: float = 72 * 3600.0
+    persist_apr: float = 0.10  # fit
+    funding_coverage: float = 0.5
+
+    # liquidations
+    merge_gap_s: float = 0.1
+    dead_time_s: float = 1.0
+    throttle_half_life_s: float = 5.0
+    throttle_mark_half_life_s: float = 60.0
+    throttle_prior_rate: float = 0.02
+    throttle_cap_rate: float = 100.0
+
+    # cascade intensity: configured excitation, events per event by half-life
+    hawkes_half_lives_s: tuple[float, float, float] = (2.0, 15.0, 120.0)
+    hawkes_self: tuple[float, float, float] = (0.15, 0.20, 0.15)  # fit
+    hawkes_cross: tuple[float, float, float] = (0.01, 0.02, 0.02)  # fit
+    hawkes_price_gain: tuple[float, float, float] = (0.01, 0.01, 0.005)  # events per bp, fit
+    hawkes_mu_floor: float = 1e-4  # events a second
+    hawkes_mu_half_life_s: float = DAY_S
+    mark_cap: float = 20.0
+
+    # bursts
+    burst_quantile: float = 0.995
+    burst_floor_oi_per_minute: float = 2e-5  # share of open interest, fit
+    burst_min_events: int = 5
+    burst_dominance: float = 0.6
+    burst_end_share: float = 0.2
+    burst_end_s: float = 60.0
+    burst_merge_s: float = 120.0
+    intensity_rank_half_life_s: float = 90 * DAY_S
+
+    # price and quadrant
+    sigma_half_life_s: float = 7 * DAY_S
+    quadrant_deadband: float = 0.5
+    quadrant_dwell_s: float = 120.0
+
+    # machine, all fit
+    calm_enter: float = 0.60
+    calm_exit: float = 0.70
+    calm_dwell_s: float = 900.0
+    calm_min_s: float = 1800.0
+    calm_burst_free_s: float = DAY_S
+    crowded_enter: float = 0.75
+    crowded_exit: float = 0.65
+    crowded_dwell_s: float = 1800.0
+    crowded_min_s: float = 3600.0
+    fragile_enter: float = 0.75
+    fragile_exit: float = 0.65
+    fragile_dwell_s: float = 600.0
+    fragile_min_s: float = 1200.0
+    cascade_oi_enter: float = -0.005  # 5-minute change
+    cascade_oi_exit: float = -0.002
+    cascade_quiet_s: float = 600.0
+    cascade_min_s: float = 120.0
+    flushed_oi_drop: float = 0.04
+    flushed_fail_drop: float = 0.01  # a cascade that cut less returns to FRAGILE
+    flushed_dwell_s: float = 900.0
+    flushed_min_s: float = 3600.0
+    flushed_releverage: float = 0.33
+    flushed_expiry_s: float = DAY_S
+    unknown_exit_s: float = 300.0
+    score_coverage: float = 0.6
+    heartbeat_s: float = 30.0  # a machine repeats its state this often
+
+    def hash(self) -> str:
+        """Return what identifies these numbers in a signal."""
+        return (
+            "sha256:" + hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+        )

@@ -1,0 +1,1 @@
+"""One market quantity a file: definition, units, state, kernels, reference."""

@@ -1,0 +1,233 @@
+"""Liquidations: who was closed by force, how much, and how much the feeds did not say.
+
+Prints of one contract and side closer than 100 ms to the previous one are one order (method 4.2). USD is
+quantity at the fill, or at the mark where a venue prints bankruptcy prices. Rates are exponentially
+weighted over 10 s, 60 s and 10 min:
+
+* raw: what the feeds printed, a floor;
+* estimated: complete feeds as printed plus, for sampled feeds, ``rate = N / live time`` of the dead-time
+  model times the EW mean size, split by the sides' recent USD (method 4.3). Never fed to the Hawkes model.
+"""
+
+import math
+
+import numpy as np
+
+from streams.events import Flag
+from streams.kernels.decay import HELD, decay, held_advance, held_init, held_set, point_rate
+from streams.kernels.jit import NS_PER_S, Record, kernel
+from streams.kernels.path import PATH, path_at, path_init, path_put
+from streams.kernels.throttle import THROTTLE, dead_time_step, throttle_init, throttle_usd_rate
+from streams.readings import Quality
+
+THROTTLED = int(Quality.THROTTLED_SOURCE)
+CORRECTED = int(Quality.CORRECTED)
+PARTIAL = int(Quality.PARTIAL_COVERAGE)
+SAMPLED = int(Flag.SAMPLED)
+BANKRUPTCY = int(Flag.PRICE_BANKRUPTCY)
+MARK_STALE_NS = 60 * NS_PER_S
+HALF_LIVES_S = (10.0, 60.0, 600.0)
+
+CONTRACT = np.dtype([
+    ("sampled", "i8"),
+    ("last_ns", "i8", (2,)), ("order_usd", "f8", (2,)),  # the order being printed, by side
+    ("throttle", THROTTLE), ("started", "i8"),
+    ("side_usd", "f8", (2,)), ("side_ns", "i8"),  # EW sums, 60 s: the sides' shares
+])  # fmt: skip
+UNDERLYING = np.dtype([
+    ("raw", "f8", (2, 3)), ("complete", "f8", (2, 3)),  # EW sums by side and half-life
+    ("sum_ns", "i8"),
+    ("hidden", HELD, (6,)),  # corrected USD/s of sampled feeds, by side and half-life
+    ("cents", "f8", (2,)), ("long_path", PATH), ("short_path", PATH),
+    ("coverage", "f8"), ("complete_live", "i8"), ("any_sampled", "i8"),
+])  # fmt: skip
+SIDES = ("long", "short")
+READINGS = (
+    *((f"liquidated_usd_per_s_raw_{w}_{side}", "USD/s", f"printed liquidations of {side}s, {w} EW")
+      for side in SIDES for w in ("10s", "60s", "10m")),
+    *((f"liquidated_usd_per_s_{w}_{side}", "USD/s", f"the same corrected for throttled feeds, {w} EW")
+      for side in SIDES for w in ("10s", "60s", "10m")),
+    *((f"liquidated_usd_raw_24h_{side}", "USD", f"printed liquidations of {side}s over 24 hours")
+      for side in SIDES),
+)  # fmt: skip
+
+
+@kernel
+def contract_init(c: Record) -> None:
+    """No print yet."""
+    c.sampled = c.started = c.side_ns = 0
+    for side in range(2):
+        c.last_ns[side] = 0
+        c.order_usd[side] = c.side_usd[side] = 0.0
+
+
+@kernel
+def underlying_init(u: Record) -> None:
+    """No flow yet; coverage unknown means none."""
+    u.sum_ns = u.complete_live = u.any_sampled = 0
+    u.coverage = 0.0
+    for side in range(2):
+        u.cents[side] = 0.0
+        for h in range(3):
+            u.raw[side, h] = u.complete[side, h] = 0.0
+            held_init(u.hidden[side * 3 + h])
+    path_init(u.long_path)
+    path_init(u.short_path)
+
+
+@kernel
+def value_usd(
+    flags: int, quantity: float, notional: float, mark: float, mark_ns: int, time_ns: int
+) -> float:
+    """Return the USD size: at the mark where the printed price is a bankruptcy price and a mark is known.
+
+    >>> value_usd(512, 2.0, 190.0, 100.0, 0, 0), value_usd(256, 2.0, 190.0, 100.0, 0, 0)
+    (200.0, 190.0)
+    """
+    if flags & BANKRUPTCY and mark == mark and time_ns - mark_ns <= MARK_STALE_NS:
+        return quantity * mark
+    return notional
+
+
+@kernel
+def advance(u: Record, time_ns: int) -> None:
+    """Decay the EW sums to `time_ns`."""
+    dt_s = (time_ns - u.sum_ns) / NS_PER_S
+    if dt_s <= 0.0:
+        return
+    for h in range(3):
+        g = decay(dt_s, (10.0, 60.0, 600.0)[h])
+        for side in range(2):
+            u.raw[side, h] *= g
+            u.complete[side, h] *= g
+    u.sum_ns = time_ns
+
+
+@kernel
+def _note_sampled(c: Record, side: int, time_ns: int, now_s: float, usd: float, p: Record) -> None:
+    c.sampled = 1
+    if c.started == 0:
+        throttle_init(c.throttle, now_s, p.throttle_prior_rate, p.throttle_half_life_s)
+        c.started = 1
+    dead_time_step(
+        c.throttle, now_s, usd, p.dead_time_s, p.throttle_half_life_s, p.throttle_mark_half_life_s
+    )
+    g = decay((time_ns - c.side_ns) / NS_PER_S, 60.0)
+    c.side_usd[0] *= g
+    c.side_usd[1] *= g
+    c.side_usd[side] += usd
+    c.side_ns = time_ns
+
+
+@kernel
+def apply(
+    u: Record, c: Record, side: int, flags: int, usd: float, time_ns: int, now_s: float, p: Record
+) -> float:
+    """Take a print of `side` (0 long, 1 short). Return USD the order had before: 0.0 for a new order."""
+    before = 0.0
+    if c.last_ns[side] > 0 and time_ns - c.last_ns[side] < p.merge_gap_s * NS_PER_S:
+        before = c.order_usd[side]
+    c.order_usd[side] = before + usd
+    c.last_ns[side] = time_ns
+    advance(u, time_ns)
+    for h in range(3):
+        u.raw[side, h] += usd
+        if not flags & SAMPLED:
+            u.complete[side, h] += usd
+    u.cents[side] += np.rint(usd * 100.0)
+    if flags & SAMPLED:
+        _note_sampled(c, side, time_ns, now_s, usd, p)
+    return before
+
+
+@kernel
+def _hidden_rate(c: Record, side: int, cap: float) -> float:
+    total = c.side_usd[0] + c.side_usd[1]
+    if c.started == 0 or total <= 0.0:
+        return 0.0
+    return throttle_usd_rate(c.throttle, cap) * c.side_usd[side] / total
+
+
+@kernel
+def tick(
+    u: Record, contracts: Record, members: Record, count: int, live: Record, time_ns: int,
+    now_s: float, dt_s: float, p: Record,
+) -> None:  # fmt: skip
+    """Advance all rates. `live[k]` says whether the k-th contract's liquidation channel is up."""
+    advance(u, time_ns)
+    weight = covered = long = short = 0.0
+    u.complete_live = u.any_sampled = 0
+    for k in range(count):
+        contract = contracts[members[k]]
+        c = contract.liquidations
+        w = (
+            contract.open_interest.weight.mean
+            if contract.open_interest.weight.observed_s > 0.0
+            else 0.0
+        )
+        weight += w
+        if live[k]:
+            covered += w
+            u.complete_live += 1 - c.sampled
+        if c.started:
+            u.any_sampled = 1
+            dead_time_step(c.throttle, now_s, 0.0, p.dead_time_s, p.throttle_half_life_s,
+                           p.throttle_mark_half_life_s)  # fmt: skip
+            long += _hidden_rate(c, 0, p.throttle_cap_rate)
+            short += _hidden_rate(c, 1, p.throttle_cap_rate)
+    u.coverage = covered / weight if weight > 0.0 else 0.0
+    for h in range(3):
+        for side in range(2):
+            s = u.hidden[side * 3 + h]
+            held_advance(s, dt_s, (10.0, 60.0, 600.0)[h])
+            held_set(s, long if side == 0 else short)
+    path_put(u.long_path, time_ns, u.cents[0] if u.coverage > 0.0 else math.nan)
+    path_put(u.short_path, time_ns, u.cents[1] if u.coverage > 0.0 else math.nan)
+
+
+@kernel
+def raw_rate(u: Record, side: int, h: int) -> float:
+    """Return printed USD/s; NaN when no liquidation feed is up."""
+    if u.coverage <= 0.0:
+        return math.nan
+    return point_rate(u.raw[side, h], (10.0, 60.0, 600.0)[h])
+
+
+@kernel
+def estimated_rate(u: Record, side: int, h: int) -> float:
+    """Return complete feeds' USD/s plus the corrected USD/s of sampled ones; NaN without a feed."""
+    if u.coverage <= 0.0:
+        return math.nan
+    s = u.hidden[side * 3 + h]
+    hidden = s.mean if s.observed_s > 0.0 else 0.0
+    return point_rate(u.complete[side, h], (10.0, 60.0, 600.0)[h]) + hidden
+
+
+@kernel
+def _write(u: Record, side: int, h: int, raw: Record, estimated: Record) -> None:
+    partial = 0 if u.coverage >= 0.999 else PARTIAL
+    raw.value, estimated.value = raw_rate(u, side, h), estimated_rate(u, side, h)
+    raw.coverage = estimated.coverage = u.coverage
+    raw.quality = partial | (THROTTLED if u.any_sampled else 0)
+    estimated.quality = partial | (CORRECTED if u.any_sampled else 0)
+
+
+@kernel
+def publish(u: Record, r: Record, time_ns: int) -> None:
+    """Write the rates and the 24-hour sums."""
+    _write(u, 0, 0, r.liquidated_usd_per_s_raw_10s_long, r.liquidated_usd_per_s_10s_long)
+    _write(u, 0, 1, r.liquidated_usd_per_s_raw_60s_long, r.liquidated_usd_per_s_60s_long)
+    _write(u, 0, 2, r.liquidated_usd_per_s_raw_10m_long, r.liquidated_usd_per_s_10m_long)
+    _write(u, 1, 0, r.liquidated_usd_per_s_raw_10s_short, r.liquidated_usd_per_s_10s_short)
+    _write(u, 1, 1, r.liquidated_usd_per_s_raw_60s_short, r.liquidated_usd_per_s_60s_short)
+    _write(u, 1, 2, r.liquidated_usd_per_s_raw_10m_short, r.liquidated_usd_per_s_10m_short)
+    r.liquidated_usd_raw_24h_long.value = (
+        u.cents[0] - path_at(u.long_path, time_ns, 86400)
+    ) / 100.0
+    r.liquidated_usd_raw_24h_short.value = (
+        u.cents[1] - path_at(u.short_path, time_ns, 86400)
+    ) / 100.0
+    flags = r.liquidated_usd_per_s_raw_10m_long.quality
+    r.liquidated_usd_raw_24h_long.quality = r.liquidated_usd_raw_24h_short.quality = flags
+    r.liquidated_usd_raw_24h_long.coverage = u.coverage
+    r.liquidated_usd_raw_24h_short.coverage = u.coverage

@@ -1,0 +1,136 @@
+"""The price path of an underlying, chained over its venues so that no venue's coming or going moves it.
+
+Each second every contract that has a price now and had one a tick ago, from the same source, contributes
+its log return; the path moves by their mean. The source is the venue's index price, else its mark price,
+else its last trade, in this order (method 2.7, 5.1). Units: log return; `price` is USD a coin.
+"""
+
+import math
+
+import numpy as np
+
+from streams.kernels.decay import HELD, held_advance, held_init, held_set, held_std, held_warm
+from streams.kernels.jit import Record, kernel
+from streams.kernels.path import PATH, path_at, path_init, path_put
+from streams.readings import Quality
+
+WARMUP = int(Quality.WARMUP)
+
+CONTRACT = np.dtype([
+    ("mark", "f8"), ("mark_ns", "i8"),
+    ("index", "f8"), ("mid", "f8"),
+    ("trade", "f8"), ("trade_ns", "i8"),
+    ("price", "f8"), ("source", "i8"),  # at the last tick
+])  # fmt: skip
+UNDERLYING = np.dtype([
+    ("log_price", "f8"), ("price", "f8"), ("last_return", "f8"),
+    ("path", PATH),
+    ("change", HELD, (3,)),  # 15m, 1h, 4h
+])  # fmt: skip
+WINDOWS_S = (900, 3600, 14400)
+READINGS = (
+    ("price", "USD per coin", "mean index price over venues that are live"),
+    ("return_15m", "log return", "move of the venue-chained index path over 15 minutes"),
+    ("return_1h", "log return", "the same over an hour"),
+    ("return_4h", "log return", "the same over four hours"),
+)
+STALE_NS = 60_000_000_000
+HISTORY_STALE_NS = 2 * 3600_000_000_000
+
+
+@kernel
+def contract_init(c: Record) -> None:
+    """No price is known yet."""
+    c.mark = c.index = c.mid = c.trade = c.price = math.nan
+    c.mark_ns = c.trade_ns = c.source = 0
+
+
+@kernel
+def underlying_init(u: Record) -> None:
+    """The path starts at zero with the first return."""
+    u.log_price = 0.0
+    u.price = u.last_return = math.nan
+    path_init(u.path)
+    for w in range(3):
+        held_init(u.change[w])
+
+
+@kernel
+def apply_mark(c: Record, time_ns: int, mark: float, index: float, mid: float) -> None:
+    """Take a MARK row; fields the venue did not send are NaN and leave the old value."""
+    if mark == mark:
+        c.mark = mark
+        c.mark_ns = time_ns
+    if index == index:
+        c.index = index
+        c.mark_ns = time_ns
+    if mid == mid:
+        c.mid = mid
+
+
+@kernel
+def _current(c: Record, time_ns: int, live: bool) -> tuple[float, int]:
+    """Return the contract's price and its source: 1 index, 2 mark, 3 trade, 0 none."""
+    stale = STALE_NS if live else HISTORY_STALE_NS
+    if time_ns - c.mark_ns <= stale:
+        if c.index == c.index:
+            return c.index, 1
+        if c.mark == c.mark:
+            return c.mark, 2
+    if time_ns - c.trade_ns <= stale and c.trade == c.trade:
+        return c.trade, 3
+    return math.nan, 0
+
+
+@kernel
+def tick(
+    u: Record, contracts: Record, members: Record, count: int, time_ns: int, live: bool
+) -> None:
+    """Advance the path to `time_ns`. Without any price the path is unknown from here on."""
+    total = level = 0.0
+    moved = priced = 0
+    for k in range(count):
+        c = contracts[members[k]].price
+        price, source = _current(c, time_ns, live)
+        if source > 0:
+            level += price
+            priced += 1
+            if source == c.source:
+                total += math.log(price / c.price)
+                moved += 1
+        c.price = price
+        c.source = source
+    u.price = level / priced if priced > 0 else math.nan
+    u.last_return = total / moved if moved > 0 else math.nan
+    if moved > 0:
+        u.log_price += u.last_return
+    path_put(u.path, time_ns, u.log_price if priced > 0 else math.nan)
+
+
+@kernel
+def publish(
+    u: Record, r: Record, time_ns: int, dt_s: float, half_life_s: float, live: bool
+) -> None:
+    """Write the readings, and let each window's typical size (EW standard deviation) learn."""
+    r.price.value = u.price
+    now = u.log_price if u.price == u.price else math.nan
+    for w in range(3):
+        change = now - path_at(u.path, time_ns, (900, 3600, 14400)[w])
+        if live or w > 0:  # hourly candles say nothing of 15 minutes
+            held_advance(u.change[w], dt_s, half_life_s)
+            held_set(u.change[w], change)
+        quality = 0 if held_warm(u.change[w], 86400.0) else WARMUP
+        if w == 0:
+            r.return_15m.value, r.return_15m.quality = change, quality
+        elif w == 1:
+            r.return_1h.value, r.return_1h.quality = change, quality
+        else:
+            r.return_4h.value, r.return_4h.quality = change, quality
+
+
+@kernel
+def sigma(u: Record, w: int) -> float:
+    """Return the typical size of the change over window `w`; NaN before two days were seen."""
+    if not held_warm(u.change[w], 86400.0):
+        return math.nan
+    return held_std(u.change[w])

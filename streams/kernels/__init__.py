@@ -1,0 +1,1 @@
+"""Numerical primitives, each with its slow twin in tests/reference."""

@@ -1,0 +1,84 @@
+"""What the engine remembers: one record a contract, one an underlying, composed from the indicators.
+
+A new indicator adds its part here and its kernels' calls in `streams.evaluate`: nothing else knows of it.
+All fields are 8 bytes wide, so records have no padding and their bytes are their state.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from streams.breakers import machine
+from streams.config import MethodConfig
+from streams.indicators import (
+    bursts,
+    cascade,
+    funding,
+    liquidations,
+    open_interest,
+    price,
+    quadrant,
+)
+
+MAX_CONTRACTS = funding.MAX_VENUES  # of one underlying
+
+VALUE = np.dtype([("value", "f8"), ("coverage", "f8"), ("quality", "i8")])
+
+#: Every published reading: name, unit, what it is.
+READINGS: tuple[tuple[str, str, str], ...] = (
+    *price.READINGS,
+    *open_interest.READINGS,
+    *funding.READINGS,
+    *liquidations.READINGS,
+    *cascade.READINGS,
+    *bursts.READINGS,
+    *quadrant.READINGS,
+    *machine.READINGS,
+)
+
+FEED = np.dtype([("channels", "i8"), ("heartbeat_ns", "i8"), ("inverse", "i8")])
+CONTRACT = np.dtype([
+    ("feed", FEED),
+    ("price", price.CONTRACT),
+    ("open_interest", open_interest.CONTRACT),
+    ("funding", funding.CONTRACT),
+    ("liquidations", liquidations.CONTRACT),
+])  # fmt: skip
+UNDERLYING = np.dtype([
+    ("origin_ns", "i8"), ("time_ns", "i8"), ("tick_ns", "i8"), ("live", "i8"), ("sequence", "i8"),
+    ("feeds", "i8"), ("feeds_said", "i8"), ("feeds_ns", "i8"), ("trigger_ns", "i8"),
+    ("bought_usd", "f8"), ("sold_usd", "f8"),  # taker flow, cumulative
+    ("price", price.UNDERLYING),
+    ("open_interest", open_interest.UNDERLYING),
+    ("funding", funding.UNDERLYING),
+    ("liquidations", liquidations.UNDERLYING),
+    ("cascade", cascade.UNDERLYING),
+    ("burst", bursts.BURST, (2,)),
+    ("quadrant", quadrant.UNDERLYING),
+    ("machine", machine.MACHINE, (2,)),
+    ("readings", np.dtype([(name, VALUE) for name, _, _ in READINGS])),
+])  # fmt: skip
+COUNTS = np.dtype([
+    ("rows", "i8"), ("late", "i8"), ("unknown_instrument", "i8"), ("unknown_kind", "i8"),
+    ("out_of_range", "i8"), ("oi_without_mark", "i8"), ("old_news", "i8"),
+    ("backfill_ignored", "i8"), ("backfill_rows", "i8"), ("ticks", "i8"),
+])  # fmt: skip
+
+
+def params(config: MethodConfig) -> Any:
+    """Return the configuration as a record that kernels read under the same names."""
+    fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        fields.append((name, "f8", (len(value),)) if isinstance(value, tuple) else (name, "f8"))
+    record = np.zeros(1, np.dtype(fields))
+    for name in config.__struct_fields__:
+        record[name] = getattr(config, name)
+    return record[0]
+
+
+def excitation(config: MethodConfig) -> Any:
+    """Return the configured branching array ``n[target, source, component]``, events per event."""
+    n = np.zeros((2, 4, 3))
+    cascade.fill_excitation(n, params(config))
+    return n

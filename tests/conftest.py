@@ -1,0 +1,20 @@
+"""Fixtures every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of recorded exchange data, which is never part of the project."""
+    folder = Path(os.environ.get("TREADMILL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        message = f"NO RECORDED DATA at {folder}: the answer-key tests did not run"
+        if os.environ.get("CI"):
+            pytest.fail(message + " and they must in CI")
+        pytest.skip(message)
+    return folder
