@@ -15,8 +15,11 @@ from zlib import error as zlib_error
 
 import msgspec
 
+from streams.instruments import Instrument
+
 _OURS: Final = re.compile(rb"(\d{16,19}) (.*)", re.DOTALL)
 _CRYPTOFEED: Final = re.compile(rb"(\d{9,11})(?:\.(\d{1,9})\d*)?: (.*)", re.DOTALL)
+_SPECIFICATION: Final = b"#instrument "
 #: A longer line is no frame.
 LINE_MAX: Final = 64 << 20
 #: Frames between flushes to disk: what a killed recorder loses at most.
@@ -47,6 +50,11 @@ class CaptureWriter:
         self.frames += 1
         if self.frames % FLUSH_FRAMES == 0:
             self._file.flush()
+
+    def instruments(self, instruments: Iterable[Instrument]) -> None:
+        """Write contract specifications, so that the file can be replayed without asking anybody."""
+        for one in instruments:
+            self._file.write(_SPECIFICATION + msgspec.json.encode(one) + b"\n")
 
     def close(self) -> None:
         """Finish the file."""
@@ -119,16 +127,30 @@ def read_capture(path: Path, counts: CaptureCounts) -> Iterator[tuple[int, bytes
                 yield parsed
 
 
+def read_instruments(path: Path) -> list[Instrument]:
+    """Return the contract specifications a capture carries, in the order of their symbols."""
+    found: dict[str, Instrument] = {}
+    with path.open("rb") as raw:
+        gzipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        with gzip.GzipFile(fileobj=raw) if gzipped else raw as file:
+            for line in _lines(file, CaptureCounts()):
+                if line.startswith(_SPECIFICATION):
+                    one = msgspec.json.decode(line[len(_SPECIFICATION) :], type=Instrument)
+                    found[one.symbol] = one
+    return [found[symbol] for symbol in sorted(found)]
+
+
 def guess_venue(path: Path, known: Iterable[str]) -> str | None:
     """Return the known venue that the file's or a folder's name begins with, nearest and longest first.
 
-    >>> guess_venue(Path("raw/binance_usdm/btcusdt_20240808.txt.gz"), ["binance", "okx"])
-    'binance'
+    >>> guess_venue(Path("raw/binance_usdm/btcusdt_20240808.txt.gz"), ["binance_usdm", "okx"])
+    'binance_usdm'
     """
     names = sorted(known, key=len, reverse=True)
     for part in reversed(path.parts):
-        words = re.split(r"[^a-z0-9]+", part.lower())
         for name in names:
-            if words[0] == name:
+            rest = part.lower().removeprefix(name)
+            if rest != part.lower() and not rest[:1].isalnum():
                 return name
     return None

@@ -261,7 +261,7 @@ def _from_overrides(overrides: Mapping[str, Any]) -> Iterator[_Given]:
 
 def _find(given: _Given, table: Mapping[str, Option]) -> Option:
     """Return the option that `given` names; any venue's address is one option."""
-    name = re.sub(r"^(venue_urls)\.[a-z0-9]{1,12}\.", r"\1.<venue>.", given.name)
+    name = re.sub(r"^(venue_urls)\.[a-z0-9_]{1,12}\.", r"\1.<venue>.", given.name)
     if name in table:
         return table[name]
     if given.origin.startswith(PREFIX) and SERVICE_LINK.search(f"{given.origin}={given.value}"):

@@ -6,11 +6,13 @@ The only client of the `websockets` library.
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import CloseCode
 
 from service.budget import retry_after_s
 from service.intake import Intake
@@ -34,6 +36,8 @@ MESSAGE_MAX: Final = 64 << 20
 #: Wall seconds: half-open connections are noticed within the sum of the two.
 PING_EVERY_S: Final = 5.0
 PING_TIMEOUT_S: Final = 5.0
+#: What the library says when no pong came.
+PING_TIMEOUT: Final = CloseCode.INTERNAL_ERROR
 #: Wall seconds: however fast log time runs, less than this is scheduling and not silence.
 SILENCE_FLOOR_S: Final = 1.0
 
@@ -106,6 +110,8 @@ class Link:
 
     def _blame(self, error: Exception) -> Ending:
         if isinstance(error, ConnectionClosed):
+            if error.rcvd is None and error.sent is not None and error.sent.code == PING_TIMEOUT:
+                return Ending(DownReason.CLOSED, "ping_timeout")
             code = error.rcvd.code if error.rcvd is not None else 1006
             return Ending(DownReason.CLOSED, f"closed_{code if code < 1016 else 'other'}")
         if isinstance(error, InvalidStatus):
@@ -135,7 +141,8 @@ class Link:
 
     async def _act(self, action: Action, socket: ClientConnection) -> None:
         if isinstance(action, Send):
-            await socket.send(action.data, text=True)
+            with suppress(ConnectionClosed):  # what had arrived before is still to be read
+                await socket.send(action.data, text=True)
         elif action.cause is Cause.ROTATE:
             self.leaving.set()
         else:

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.clock import Clock
 from service.heartbeats import Feeds
-from service.publisher import Publisher
+from service.publisher import Outlet
 from service.screen import HOSTILE, Screen
 from service.stats import IngestStats
 from service.venue import Decoder, FrameName, MalformedFrame, Poll, VenueRefused
@@ -25,7 +25,7 @@ class Intake:
     def __init__(
         self,
         venue: str,
-        publisher: Publisher,
+        publisher: Outlet,
         clock: Clock,
         stats: IngestStats,
         *,
@@ -100,8 +100,9 @@ class Intake:
                     self.stats.reject(self.venue, reason)
             if self.screen.lag_ns is not None:
                 self.feeds.observe(self.screen.lag_ns)
-            self.publisher.note(name)
         self.stats.frame(self.venue, name, self.out.rows - start)
+        if self.out.rows > start:
+            self.publisher.note(name)
 
     def reject(self, reason: str, frame: bytes) -> None:
         """Count what could not be read and keep its beginning as evidence."""

@@ -6,7 +6,7 @@ Nothing here is called for each market event. What can happen often goes through
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Literal, Protocol, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import structlog
 
@@ -15,26 +15,7 @@ from service.settings import Secret
 
 #: The severities a caller may name.
 Level = Literal["debug", "info", "warning", "error"]
-
-
-class Log(Protocol):
-    """What this project needs of a logger: an event name and its facts."""
-
-    def debug(self, event: str, **facts: Any) -> Any:
-        """Say something for developers."""
-        ...
-
-    def info(self, event: str, **facts: Any) -> Any:
-        """Say that something happened as it should."""
-        ...
-
-    def warning(self, event: str, **facts: Any) -> Any:
-        """Say that something was survived."""
-        ...
-
-    def error(self, event: str, **facts: Any) -> Any:
-        """Say that something was lost."""
-        ...
+Form = Literal["json", "console"]
 
 
 _SEVERITY: Final[dict[Level, int]] = {
@@ -52,57 +33,54 @@ def _hide_secrets(_: Any, __: str, facts: Any) -> Any:
     return facts
 
 
-def logger(*, level: Level, form: Literal["json", "console"], stream: TextIO | None = None) -> Log:
-    """Return a logger that writes to `stream`, standard error if None: standard output is for results.
-
-    It belongs to whoever asked for it; nothing global is configured.
-    """
-    out = sys.stderr if stream is None else stream
-    render: Any = structlog.processors.JSONRenderer(default=str)
-    trace: Any = structlog.processors.format_exc_info
-    if form == "console":
-        render = structlog.dev.ConsoleRenderer(colors=out.isatty())
-        trace = None
-    chain = [
+def _processors(form: Form, out: TextIO) -> list[Any]:
+    chain: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         _hide_secrets,
-        *([trace] if trace else []),
-        render,
     ]
-    made: Log = structlog.wrap_logger(
-        structlog.PrintLogger(out),
-        processors=chain,
-        wrapper_class=structlog.make_filtering_bound_logger(_SEVERITY[level]),
-    )
-    return made
+    if form == "console":
+        return [*chain, structlog.dev.ConsoleRenderer(colors=out.isatty())]
+    return [
+        *chain,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(default=str),
+    ]
 
 
 class _Bridge(logging.Handler):
-    """Hands the lines of libraries to our logger."""
-
-    def __init__(self, log: Log) -> None:
-        super().__init__()
-        self._log = log
+    """Hands the lines of libraries that use the standard library's logging to ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
-        say("library", logger=record.name, message=record.getMessage(), exc_info=record.exc_info)
+        log = structlog.get_logger(record.name)
+        say = log.error if record.levelno >= logging.ERROR else log.warning
+        say("library", message=record.getMessage(), exc_info=record.exc_info)
 
 
-def adopt_libraries(log: Log) -> Callable[[], None]:
-    """Send warnings and errors of all libraries to `log`; return what undoes it.
+def configure(*, level: Level, form: Form, stream: TextIO | None = None) -> Callable[[], None]:
+    """Set up ``structlog.get_logger`` and take over warnings and errors of libraries; return the undoing.
 
-    To be called once, by the process: the standard library's root logger is global.
+    Lines go to `stream`, standard error if None: standard output is for results. To be called once, by
+    the process, because both are global.
     """
-    root, bridge = logging.getLogger(), _Bridge(log)
-    before = root.level
+    out = sys.stderr if stream is None else stream
+    before = structlog.get_config()
+    structlog.configure(
+        processors=_processors(form, out),
+        wrapper_class=structlog.make_filtering_bound_logger(_SEVERITY[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    root, bridge = logging.getLogger(), _Bridge()
+    root_level = root.level
     root.addHandler(bridge)
     root.setLevel(logging.WARNING)
 
     def undo() -> None:
         root.removeHandler(bridge)
-        root.setLevel(before)
+        root.setLevel(root_level)
+        structlog.configure(**before)
 
     return undo
 
@@ -113,7 +91,7 @@ class RateLimited:
     The next line that gets through says under ``suppressed`` how many did not.
     """
 
-    def __init__(self, log: Log, clock: Clock, every_s: float = 10.0) -> None:
+    def __init__(self, log: Any, clock: Clock, every_s: float = 10.0) -> None:
         self._log = log
         self._clock = clock
         self._every_ns = int(every_s * 1e9)

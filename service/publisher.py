@@ -42,6 +42,28 @@ class Sink(Protocol):
         ...
 
 
+class Outlet(Protocol):
+    """Where an intake leaves its rows: the publisher, or a replay's direct way to the engine."""
+
+    @property
+    def buffer(self) -> RowBuffer:
+        """Rows are written here, in the order of arrival."""
+        ...
+
+    def note(self, name: str) -> None:
+        """A frame of this name may have left rows."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether writers should wait for `drained`."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until what is in the buffer has gone."""
+        ...
+
+
 class PublisherStats(msgspec.Struct):
     """What has left, and how far the linger is stretched (1 is not at all)."""
 
@@ -67,7 +89,7 @@ class Publisher:
         max_rows: int = 256,
         records_per_s: float = RECORDS_PER_S,
     ) -> None:
-        self.buffer = RowBuffer(4 * max_rows)
+        self._buffer = RowBuffer(4 * max_rows)
         self.stats = PublisherStats()
         self._sink = sink
         self._partitions = partitions
@@ -83,6 +105,11 @@ class Publisher:
         self._now = asyncio.Event()
         self._rates = np.zeros(partitions)
         self._rated_at = 0.0
+
+    @property
+    def buffer(self) -> RowBuffer:
+        """Rows that wait, in the order of arrival. Whoever writes here calls `note` after it."""
+        return self._buffer
 
     def register(self, instrument: Instrument) -> int:
         """Return the partition of the instrument's rows; must come before its first row."""

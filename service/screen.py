@@ -22,7 +22,12 @@ HOSTILE: Final = (
 #: Contents remembered; liquidations come a few a second at most.
 REMEMBERED: Final = 8192
 
-_OLD_NEWS: Final = Flag.BACKFILL | Flag.SNAPSHOT
+# Plain integers: this runs for every row, and members of an IntFlag are slow to combine.
+_BACKFILL: Final = int(Flag.BACKFILL)
+_OLD_NEWS: Final = int(Flag.BACKFILL | Flag.SNAPSHOT)
+_TRADE: Final = int(Kind.TRADE)
+_MARK: Final = int(Kind.MARK)
+_LIQUIDATION: Final = int(Kind.LIQUIDATION)
 
 
 class _Copies:
@@ -89,18 +94,18 @@ class Screen:
             return "future"
         if exchange_ns <= 0:
             return "no_time"
-        if flags & Flag.BACKFILL:
+        if flags & _BACKFILL:
             return None
-        if kind == Kind.TRADE and sequence:
+        if kind == _TRADE and sequence:
             if self._repeated(instrument, sequence, exchange_ns, connection):
                 return "duplicate"
-        elif kind == Kind.LIQUIDATION or (kind == Kind.TRADE and self.overlaps):
+        elif kind == _LIQUIDATION or (kind == _TRADE and self.overlaps):
             key = (
                 bytes(row[:2]) + bytes(row[8:24]) + bytes(row[32:])
             )  # without flags and received_ns
             if not self._copies.is_new(key, connection):
                 return "duplicate"
-        if self.lag_ns is None and kind <= Kind.MARK and not flags & _OLD_NEWS:
+        if self.lag_ns is None and kind <= _MARK and not flags & _OLD_NEWS:
             self.lag_ns = received_ns - exchange_ns
         return None
 

@@ -127,6 +127,11 @@ class Session:
         self._rotate_ns: int | None = None
         self._refused = False
         self._seen_ns: dict[Channel, int] = {}
+        self._control = {
+            name: channels & plan.control
+            for name, channels in FRAME_CHANNELS.items()
+            if channels & plan.control
+        }
 
     def _advance(self, step: Step) -> bool:
         after = TRANSITIONS.get((self.phase, step))
@@ -151,8 +156,8 @@ class Session:
         if self.phase in {Phase.CONNECTING, Phase.CLOSED}:
             return False
         self.transport_ns = now_ns
-        control = FRAME_CHANNELS.get(name, Channel(0)) & self.plan.control
-        if not control:
+        control = self._control.get(name)
+        if control is None:
             return False
         self.data_ns = now_ns
         self._seen_ns[control] = now_ns

@@ -45,7 +45,7 @@ _ANYWHERE = r"://([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(:\d+)?(/\S*)?\Z"
 _NEAR = r"://(127\.0\.0\.1|\[::1\]|[A-Za-z0-9-]+)(:\d+)?(/\S*)?\Z"
 _NEAR_WORDS = " to this machine or a one-word host"
 
-VenueName = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,12}\Z")]
+VenueName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,12}\Z")]
 Glob = Annotated[str, Meta(pattern=r"^[^\sa-z,]{1,12}\Z")]
 _GLOBS = "upper-case names, * and ? stand for any"
 
@@ -128,7 +128,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     venues: Annotated[
         tuple[VenueName, ...],
         _is("Exchanges to listen to.", form="names as in `treadmill venues`", min_length=1),
-    ] = ("binance", "bybit", "okx")
+    ] = ("binance_usdm", "bybit", "okx")
     underlyings: Annotated[tuple[Glob, ...], _is("Coins to watch.", form=_GLOBS, min_length=1)] = (
         "BTC",
         "ETH",

@@ -38,6 +38,14 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 _ENGINE_COUNTS: Final = {
     "rows": "rows_folded_total", "late": "late_events_total", "ticks": None, "backfill_rows": None,
 }  # fmt: skip
+_PROCESSOR_COUNTS: Final = {
+    "blocks": "blocks_folded_total",
+    "fold_seconds": "fold_seconds_total",
+    "repeated_signals": "repeated_signals_total",
+    "conflicting_signals": "conflicting_signals_total",
+    "snapshots": "snapshots_total",
+    "restores": "restores_total",
+}
 #: Connection events that are no end.
 _BEGINNINGS: Final = frozenset({"connect", "live"})
 
@@ -48,14 +56,15 @@ class _Family(Generic[M]):
     __slots__ = ("_children", "_limit", "_metric", "_overflow", "_refused", "_samples")
 
     def __init__(
-        self, metric: M, overflow: M, limit: int, refused: Callable[[], None], samples: int = 1
+        self, spec: Metric, metric: M, overflow: M, limit: int, refused: Callable[[], None]
     ) -> None:
         self._metric: M = metric
         self._overflow: M = overflow
         self._limit = limit
         self._refused = refused
-        self._children: dict[tuple[str, ...], M] = {}
-        self._samples = samples
+        # a family without labels is exported from the start
+        self._children: dict[tuple[str, ...], M] = {} if spec.labels else {(): metric}
+        self._samples = len(BUCKETS) + 3 if spec.type == "histogram" else 1  # +Inf, sum, count
 
     def of(self, *labels: str) -> M:
         """Return the child to move; a family at its limit returns one that is not exported."""
@@ -64,7 +73,7 @@ class _Family(Generic[M]):
             if len(self._children) >= self._limit:
                 self._refused()
                 return self._overflow
-            child = self._metric.labels(*labels) if labels else self._metric
+            child = self._metric.labels(*labels)
             self._children[labels] = child
         return child
 
@@ -93,25 +102,24 @@ class Meters:
         if spec.type == "counter":
             counter = Counter(name, text, spec.labels, registry=registry)
             hidden = Counter(name, text, registry=None)
-            self.counters[spec.name] = _Family(counter, hidden, limit, refused)
+            self.counters[spec.name] = _Family(spec, counter, hidden, limit, refused)
         elif spec.type == "gauge":
             gauge = Gauge(name, text, spec.labels, registry=registry)
             hidden_gauge = Gauge(name, text, registry=None)
-            self.gauges[spec.name] = _Family(gauge, hidden_gauge, limit, refused)
+            self.gauges[spec.name] = _Family(spec, gauge, hidden_gauge, limit, refused)
             if not spec.labels:
                 gauge.set(math.nan)  # exported from the start, and unknown until it is set
         else:
             histogram = Histogram(name, text, spec.labels, registry=registry, buckets=BUCKETS)
             unseen = Histogram(name, text, registry=None, buckets=BUCKETS)
-            samples = len(BUCKETS) + 3  # the bucket without bound, sum and count
-            self.histograms[spec.name] = _Family(histogram, unseen, limit, refused, samples)
+            self.histograms[spec.name] = _Family(spec, histogram, unseen, limit, refused)
 
     def refused(self, metric: str) -> None:
         """Count an update that a cap on label values refused."""
         self.counters["metrics_dropped_total"].of(metric).inc()
 
     def series(self) -> int:
-        """Return how many series have been moved, those of the process itself aside."""
+        """Return how many series are exported, those of the process itself aside."""
         return (
             sum(family.series() for family in self.counters.values())
             + sum(family.series() for family in self.gauges.values())
@@ -136,7 +144,7 @@ class Telemetry:
         self._now_ns = now_ns
         self._allowed, self._max_symbols = symbols, max_symbols
         self._symbols: set[str] = set()
-        self._engines: dict[int, dict[str, int]] = {}
+        self._before: dict[str, Mapping[str, float]] = {}
         self._meters = Meters(max_symbols)
         self._counters = self._meters.counters
         self._gauges = self._meters.gauges
@@ -208,28 +216,42 @@ class Telemetry:
         self._gauges["rest_weight_used_ratio"].of(venue).set(used_ratio)
         self._gauges["banned_until_timestamp_seconds"].of(venue).set(banned_until_ns / 1e9)
 
-    def block(self, rows: int, stretch: float = 1.0) -> None:
-        """Count a block that left, and note the linger's stretch."""
-        self._counters["blocks_total"].of().inc()
-        self._counters["rows_published_total"].of().inc(rows)
+    def published(self, *, rows: int, blocks: int, stretch: float) -> None:
+        """Count what a publisher's own counters have gained, and note its linger's stretch."""
+        counts = {"blocks_total": blocks, "rows_published_total": rows}
+        for name, gained in self._gained("publisher", counts):
+            self._counters[name].of().inc(gained)
         self._gauges["linger_stretch_ratio"].of().set(stretch)
 
     # process
 
     def engine_started(self, partition: int, counts: Mapping[str, int]) -> None:
         """Note the counters that an engine was restored with: history that is not counted again."""
-        self._engines[partition] = dict(counts)
+        self._before[f"engine {partition}"] = dict(counts)
 
     def engine(self, partition: int, counts: Mapping[str, int]) -> None:
         """Count what an engine's own counters have gained since the last call."""
-        before = self._engines.get(partition, {})
-        for name, count in counts.items():
-            gained = max(0, count - before.get(name, 0))
+        for name, gained in self._gained(f"engine {partition}", counts):
             target = _ENGINE_COUNTS.get(name, "rows_rejected_total")
-            if target and gained:
+            if target is not None:
                 labels = (name,) if target == "rows_rejected_total" else ()
                 self._counters[target].of(*labels).inc(gained)
-        self._engines[partition] = dict(counts)
+
+    def processor(self, counts: Mapping[str, float]) -> None:
+        """Count what the fields of `ProcessorStats` have gained since the last call."""
+        for name, gained in self._gained("processor", counts):
+            if name in _PROCESSOR_COUNTS:
+                self._counters[_PROCESSOR_COUNTS[name]].of().inc(gained)
+
+    def _gained(self, source: str, counts: Mapping[str, float]) -> list[tuple[str, float]]:
+        """Return what has grown since the last call, and remember where it stands."""
+        before = self._before.get(source, {})
+        self._before[source] = dict(counts)
+        return [
+            (name, count - before.get(name, 0))
+            for name, count in counts.items()
+            if count > before.get(name, 0)
+        ]
 
     def signal(self, kind: str, latency_s: float = math.nan) -> None:
         """Count a signal; `latency_s` is received to emitted, NaN where it means nothing (replay)."""
@@ -237,14 +259,15 @@ class Telemetry:
         if math.isfinite(latency_s):
             self._histograms["pipeline_latency_seconds"].of().observe(latency_s)
 
-    def snapshot(self, partition: int, size_bytes: int) -> None:
-        """Note that a snapshot was kept."""
-        self._gauges["snapshot_timestamp_seconds"].of(str(partition)).set(self._now_ns() / 1e9)
-        self._gauges["snapshot_bytes"].of(str(partition)).set(size_bytes)
-
-    def consumer_lag(self, partition: int, records: int) -> None:
-        """Set how many records of a partition wait."""
-        self._gauges["consumer_lag_records"].of(str(partition)).set(records)
+    def partition(
+        self, partition: int, *, lag: int | None, snapshot_age_s: float, snapshot_bytes: int
+    ) -> None:
+        """Set how far a partition is. `lag` None is unknown; 0 bytes is no snapshot yet."""
+        label = str(partition)
+        self._gauges["consumer_lag_records"].of(label).set(_number(lag))
+        self._gauges["snapshot_bytes"].of(label).set(snapshot_bytes or math.nan)
+        kept = self._now_ns() / 1e9 - snapshot_age_s if snapshot_bytes else math.nan
+        self._gauges["snapshot_timestamp_seconds"].of(label).set(kept)
 
     def machine(self, symbol: str, side: str, code: int) -> None:
         """Set a machine's state by its documented code."""

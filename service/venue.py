@@ -113,6 +113,13 @@ class Venue(Protocol):
         """Return a new connection's decoder. `instruments` is by the venue's symbol."""
         ...
 
+    def assume(self, symbol: str) -> Instrument | None:
+        """Return the contract that the venue's rules imply from its symbol, None if they do not.
+
+        For recordings only: a live ingester asks.
+        """
+        ...
+
     def plan(self, instruments: Sequence[Instrument]) -> list[ConnectionPlan]:
         """Return the connections that carry all channels of `instruments`."""
         ...

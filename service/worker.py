@@ -33,6 +33,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_interval_s: float = 10.0
     fetch_wait_s: float = 0.05
     session_timeout_s: float = 10.0  # a dead worker's partitions are given away after this
+    instance_id: str | None = (
+        None  # a stable name: the same worker started again needs no rebalance
+    )
     source: str = "treadmill/process"  # CloudEvents source of what it writes
     client: dict[str, Any] = {}  # security options, as aiokafka's clients take them
 
@@ -109,6 +112,7 @@ class Worker:
                     bootstrap=settings.bootstrap,
                     client=settings.client,
                     session_timeout_s=settings.session_timeout_s,
+                    instance_id=settings.instance_id,
                     fetch_wait_s=settings.fetch_wait_s,
                     folder=folder,
                     positions=self.processor.positions,

@@ -21,6 +21,7 @@ from streams.config import MethodConfig
 from streams.evaluate import CONTROL, DONE, SAID, contract_init, fold_rows, underlying_init
 from streams.events import ROW, ROW_BYTES, VIEWS, Flag, Kind, Rows, block_rows
 from streams.history import Hold
+from streams.indicators.funding import LONGEST_NS, SHORTEST_NS
 from streams.kernels.jit import NS_PER_S
 from streams.readings import number, quality_names
 from streams.signals import Signal, rfc3339
@@ -106,6 +107,9 @@ class Engine:
             MalformedBlock: the bytes are not whole rows; nothing was applied.
         """
         rows = block_rows(block)
+        if not rows.flags.aligned:
+            rows = rows.copy()
+        rows.setflags(write=False)  # the loop is compiled for read-only, aligned rows
         said: list[Signal] = []
         if rows.size:
             self._run(rows, said, history=False)
@@ -167,13 +171,19 @@ class Engine:
         typed = np.frombuffer(row.tobytes(), VIEWS[Kind.INSTRUMENT])[0]
         slot = self._slot(instrument)
         if slot is None:
-            slot = self._add(instrument, typed["underlying"].decode(), typed["venue"].decode())
+            try:
+                names = typed["underlying"].decode(), typed["venue"].decode()
+            except UnicodeDecodeError:
+                self._counts[0]["out_of_range"] += 1
+                return
+            slot = self._add(instrument, *names)
             if slot is None:
                 return
         contract = self._contracts[slot]
         contract["feed"]["inverse"] = 1 if int(row["flags"]) & Flag.INVERSE else 0
-        if contract["funding"]["interval_ns"] == 0:
-            contract["funding"]["interval_ns"] = int(row["sequence"])
+        interval_ns = int(row["sequence"])
+        if contract["funding"]["interval_ns"] == 0 and SHORTEST_NS <= interval_ns <= LONGEST_NS:
+            contract["funding"]["interval_ns"] = interval_ns
         k = int(self._owner[slot])
         if self._open[k]:
             return

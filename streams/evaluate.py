@@ -4,6 +4,8 @@
 take (CONTROL), or a signal to write (SAID).
 """
 
+import math
+
 from streams.breakers import machine
 from streams.events import Channel, Flag, Kind
 from streams.indicators import (
@@ -29,7 +31,7 @@ HEARTBEAT, FEED_UP, FEED_DOWN, GAP = (
 FIRST_CONTROL = int(Kind.INSTRUMENT)
 BACKFILL, SNAPSHOT, SAMPLED = int(Flag.BACKFILL), int(Flag.SNAPSHOT), int(Flag.SAMPLED)
 LIQUIDATION_CHANNEL = int(Channel.LIQUIDATION)
-LIMIT = 1e15
+SMALLEST_PRICE, LIMIT = 1e-15, 1e15
 
 
 @kernel
@@ -253,33 +255,36 @@ def _apply_open_interest(
     u: Record, c: Record, time_ns: int, quantity: float, usd: float, mark: float, p: Record
 ) -> bool:
     """Take a level; value it at our own mark where the venue sent coin only. False if it cannot be."""
+    hold_ns = machine.ns(p.oi_hold_s)
+    stale_ns = hold_ns if u.live == 1 else price.HISTORY_STALE_NS  # candles are hourly
+    ours = c.price.mark if time_ns - c.price.mark_ns <= stale_ns else math.nan
     if usd != usd:
-        if c.price.mark != c.price.mark:
-            return False
-        mark = c.price.mark
+        mark = ours
         usd = quantity * mark
     elif mark != mark:
-        mark = usd / quantity if quantity > 0.0 else c.price.mark
+        mark = usd / quantity if quantity > 0.0 else ours
+    if not SMALLEST_PRICE <= mark < LIMIT:
+        return False
     open_interest.apply(
-        u.open_interest, c.open_interest, time_ns, quantity, usd, mark, c.feed.inverse == 1,
-        machine.ns(p.oi_hold_s),
-    )  # fmt: skip
+        u.open_interest, c.open_interest, time_ns, quantity, usd, mark, c.feed.inverse == 1, hold_ns
+    )
     return True
+
+
+@kernel
+def _price_or_nan(x: float) -> bool:
+    return x != x or SMALLEST_PRICE <= x < LIMIT
 
 
 @kernel
 def sane(kind: int, a: float, b: float, c: float) -> bool:
     """Return whether a market row's numbers can be true: positive, finite, NaN only where allowed."""
     if kind in (TRADE, LIQUIDATION):
-        return 0.0 < a < LIMIT and 0.0 < b < LIMIT and 0.0 < c < LIMIT
+        return SMALLEST_PRICE <= a < LIMIT and 0.0 < b < LIMIT and 0.0 < c < LIMIT
     if kind == OPEN_INTEREST:
-        return 0.0 <= a < LIMIT and (b != b or 0.0 <= b < LIMIT) and (c != c or 0.0 < c < LIMIT)
+        return 0.0 <= a < LIMIT and (b != b or 0.0 <= b < LIMIT) and _price_or_nan(c)
     if kind == MARK:
-        return (
-            (a != a or 0.0 < a < LIMIT)
-            and (b != b or 0.0 < b < LIMIT)
-            and (c != c or 0.0 < c < LIMIT)
-        )
+        return _price_or_nan(a) and _price_or_nan(b) and _price_or_nan(c)
     return kind != FUNDING or -1.0 < a < 1.0
 
 
@@ -289,7 +294,7 @@ def _apply_market(
     a: float, b: float, c: float, interval_ns: int, counts: Record, p: Record,
 ) -> bool:  # fmt: skip
     """Take one market row; return whether it made the underlying speak."""
-    if not sane(kind, a, b, c):
+    if not sane(kind, a, b, c) or (kind == FUNDING and not funding.plausible_interval(interval_ns)):
         counts.out_of_range += 1
         return False
     if kind == TRADE:

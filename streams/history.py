@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from streams.config import MethodConfig
-from streams.events import ROW, Flag, Kind, Rows
+from streams.events import ROW, ROW_BYTES, Flag, Kind, Rows
 from streams.kernels.jit import NS_PER_S
 
 MAX_HELD_ROWS = 4_000_000  # 256 MB: more is no history but an error somewhere
@@ -29,6 +29,7 @@ class Hold:
         self.ended: set[int] = set()
         self._history: list[bytes] = []
         self._live: list[bytes] = []
+        self._rows = 0
 
     def expect(self, instrument: int) -> None:
         """Wait for this contract's history too."""
@@ -40,15 +41,17 @@ class Hold:
             self.ended.add(instrument)
         elif int(row["flags"]) & Flag.BACKFILL:
             self._history.append(row.tobytes())
+            self._rows += 1
         else:
             self._live.append(row.tobytes())
+            self._rows += 1
 
     def complete(self, row: Any, config: MethodConfig) -> bool:
         """Return whether the wait is over as of `row`: all ended and others had time to announce."""
         waited_s = (int(row["received_ns"]) - self.since_ns) / NS_PER_S
         if waited_s >= config.warmup_hold_s:
             return True
-        if len(self._history) + len(self._live) >= MAX_HELD_ROWS:
+        if self._rows >= MAX_HELD_ROWS:
             return True
         return self.expected <= self.ended and waited_s >= config.warmup_gather_s
 
@@ -79,4 +82,5 @@ class Hold:
         hold = cls(dump.since_ns)
         hold.expected, hold.ended = set(dump.expected), set(dump.ended)
         hold._history, hold._live = [dump.history], [dump.live]
+        hold._rows = (len(dump.history) + len(dump.live)) // ROW_BYTES
         return hold

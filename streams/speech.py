@@ -22,7 +22,10 @@ class Condition(msgspec.Struct, frozen=True):
     metric: str
     op: Op
     threshold: str | float
+    mirrored: bool = False  # a signed reading: the short side asks for the opposite
 
+
+MIRROR: dict[Op, Op] = {"<=": ">=", ">=": "<=", "<": ">", ">": "<", "==": "=="}
 
 #: What each state rests on. A passed condition supports the state; unknown is said, not hidden.
 EVIDENCE: dict[State, tuple[Condition, ...]] = {
@@ -46,7 +49,7 @@ EVIDENCE: dict[State, tuple[Condition, ...]] = {
     State.FLUSHED: (
         Condition("oi_drop_{side}", ">=", "flushed_oi_drop"),
         Condition("burst_{side}", "==", 0.0),
-        Condition("funding_excess_apr", "<", "funding_excess_median_30d"),
+        Condition("funding_excess_apr", "<", "funding_excess_median_30d", mirrored=True),
     ),
     State.RESET: (),
     State.UNKNOWN: (
@@ -83,15 +86,16 @@ def evidence(u: Any, state: State, side: str, config: MethodConfig) -> list[Evid
         if isinstance(threshold, str):
             known = getattr(config, threshold, None)
             threshold = float(readings[threshold]["value"]) if known is None else float(known)
+        op = MIRROR[condition.op] if condition.mirrored and side == "short" else condition.op
         value = number(readings[metric]["value"])
         limit = number(threshold)
         out.append(
             Evidence(
                 metric=metric,
                 value=value,
-                op=condition.op,
+                op=op,
                 threshold=limit,
-                passed=None if limit is None else _passed(value, condition.op, limit),
+                passed=None if limit is None else _passed(value, op, limit),
                 quality=quality_names(int(readings[metric]["quality"])),
                 coverage=number(readings[metric]["coverage"]),
             )

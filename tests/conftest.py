@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kafka_fixture import kafka, no_topics, topics
+
+__all__ = ["kafka", "no_topics", "shared_data", "topics"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -32,7 +32,6 @@ MOST_STREAMS = 1024
 MOST_MESSAGES_PER_S = 10
 PING_EVERY_NS = 180 * SECOND_NS
 PONG_WITHIN_NS = 600 * SECOND_NS
-ROUTES = ("public", "market", "private")
 
 _PATH = re.compile(r"^(?:/(public|market|private))?/(ws|stream)(?:/(.*))?$")
 _PUBLIC = re.compile(r"(@trade|@bookTicker|@depth\S*|@rpiDepth\S*)$|^!bookTicker$")

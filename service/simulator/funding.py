@@ -14,8 +14,9 @@ def funding_rate(premium: float) -> float:
     >>> [round(funding_rate(p / 1e4) * 1e4, 6) for p in (-10, -4, 0, 3, 6, 10)]
     [-5.0, 1.0, 1.0, 1.0, 1.0, 5.0]
     """
-    pull = min(max(INTEREST - premium, -DEAD_ZONE), DEAD_ZONE)
-    return min(max(premium + pull, -CAP), CAP)
+    # premium + clamp(interest - premium, -zone, zone), written so that the dead zone is exact
+    rate = min(max(INTEREST, premium - DEAD_ZONE), premium + DEAD_ZONE)
+    return min(max(rate, -CAP), CAP)
 
 
 def next_funding_ns(now_ns: int) -> int:

@@ -61,7 +61,7 @@ DEMO_LAP = (
         long_rate=1.2, short_rate=0.004, liquidation_size=2.0,
     ),
     Phase(
-        kind="AFTER", duration_s=2400.0, price_return=0.015, oi_level=1.0, premium_bp=-9.0,
+        kind="AFTER", duration_s=2400.0, price_return=0.015, oi_level=1.0, premium_bp=-11.0,
         premium_half_life_s=240.0, trade_rate=1.5, long_rate=0.001, short_rate=0.001,
     ),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final, Literal, Union
 import msgspec
 
 from service.venue import ConnectionPlan, FrameName, MalformedFrame, VenueRefused, VenueSpec
-from service.venues.binance_usdm_rest import NAME, discover, history, polls
+from service.venues.binance_usdm_rest import NAME, assume, discover, history, polls
 from service.venues.decode import (
     FAULTS,
     MAX_FRAME_BYTES,
@@ -41,7 +41,7 @@ from service.venues.decode import (
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
-__all__ = ["SPEC", "Decoder", "decoder", "discover", "history", "plan", "polls"]
+__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "history", "plan", "polls"]
 
 #: REST weight is 2400 a minute and address, shared with COIN-M; some is left to others.
 SPEC: Final = VenueSpec(
@@ -66,6 +66,7 @@ POSITION_OF_ORDER_SIDE: Final = {"SELL": int(Side.LONG), "BUY": int(Side.SHORT)}
 
 _TRADE: Final = int(Kind.TRADE)
 _MARK: Final = int(Kind.MARK)
+_LIQUIDATION: Final = int(Kind.LIQUIDATION)
 _PREDICTED: Final = int(Flag.PREDICTED)
 _FILLED_PRICE: Final = int(Flag.SAMPLED | Flag.PRICE_FILL)
 #: `p` is the limit of the order that closes the position, which is about where it is bankrupt.
@@ -92,12 +93,12 @@ class _AggTrade(
         "buyer_is_maker": "m",
     },
 ):
-    sequence: SequenceId
     symbol: str
     price: Positive
     quantity: Positive
     traded_ms: Millis
     buyer_is_maker: bool
+    sequence: SequenceId = 0  # recordings of 2019 have none
 
 
 class _Trade(
@@ -312,7 +313,7 @@ class Decoder:
         price = (order.average_price or order.limit_price) / c.unit
         coin, usd = c.amounts(order.filled, price)
         out.floats(
-            Kind.LIQUIDATION, POSITION_OF_ORDER_SIDE[order.side], flags | c.assumed, c.id,
+            _LIQUIDATION, POSITION_OF_ORDER_SIDE[order.side], flags | c.assumed, c.id,
             order.traded_ms * NS_PER_MS, received_ns, 0, price, coin, usd,
         )  # fmt: skip
         return "liquidation"

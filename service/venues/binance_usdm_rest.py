@@ -10,11 +10,11 @@ Facts as of 2026-10, from https://developers.binance.com/docs/derivatives/usds-m
 
 from collections.abc import Generator, Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
-from service.venue import Conversation, MalformedFrame, Poll, RestRequest
+from service.venue import Conversation, MalformedFrame, Poll, RestRequest, VenueRefused
 from service.venues.backfill import Backfill
 from service.venues.decode import (
     DAY_MS,
@@ -38,6 +38,8 @@ from streams.events import Channel, Kind, RowBuffer
 from streams.instruments import Instrument
 
 NAME: Final = "binance_usdm"
+
+T = TypeVar("T")
 
 #: Of `SPEC.rest_weight_per_minute`, what polling open interest may take.
 OPEN_INTEREST_WEIGHT_PER_MINUTE: Final = 1200
@@ -86,6 +88,12 @@ class _Candle(msgspec.Struct, array_like=True, gc=False):
     close: Positive
 
 
+class _Refusal(msgspec.Struct):
+    code: int
+    msg: str
+
+
+_REFUSAL: Final = msgspec.json.Decoder(_Refusal)
 _OPEN_INTEREST: Final = msgspec.json.Decoder(_OpenInterest, strict=False)
 _EXCHANGE_INFO: Final = msgspec.json.Decoder(_ExchangeInfo, strict=False)
 _FUNDING_INFO: Final = msgspec.json.Decoder(list[_FundingInfo], strict=False)
@@ -108,6 +116,18 @@ _SETTLEMENTS_PER_PAGE: Final = 1000
 _SETTLEMENT_LATE_MS: Final = 60_000
 
 
+def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Return a body. Answers have no envelope here, so a refusal shows in what cannot be read."""
+    try:
+        return read_body(decoder, body)
+    except MalformedFrame as malformed:
+        try:
+            refusal = read_body(_REFUSAL, body)
+        except MalformedFrame:
+            raise malformed from None
+        raise VenueRefused(f"{refusal.code}: {refusal.msg[:200]}") from None
+
+
 def polls(instruments: Sequence[Instrument]) -> list[Poll]:
     """Return the polls of open interest: every 5 s, or as often as the budget allows."""
     every_s = max(OPEN_INTEREST_EVERY_S, 60.0 * len(instruments) / OPEN_INTEREST_WEIGHT_PER_MINUTE)
@@ -128,7 +148,7 @@ def polls(instruments: Sequence[Instrument]) -> list[Poll]:
 def _decode_open_interest(
     symbol: str, c: Contract, body: bytes, received_ns: int, out: RowBuffer
 ) -> None:
-    answer = read_body(_OPEN_INTEREST, body)
+    answer = _read(_OPEN_INTEREST, body)
     if answer.symbol != symbol:
         raise MalformedFrame("symbol", answer.symbol[:40])
     coin = answer.open_interest * c.numerator / c.denominator
@@ -146,12 +166,22 @@ def _decode_open_interest(
     )
 
 
+def assume(symbol: str) -> Instrument | None:
+    """Return the perpetual of a symbol: quantities are in coin, so its name says it all but the interval."""
+    for quote in ("USDT", "USDC"):
+        if symbol.endswith(quote) and symbol != quote:
+            return perpetual(
+                venue=NAME, symbol=symbol, base=symbol.removesuffix(quote), quote=quote
+            )
+    return None
+
+
 def discover() -> Conversation[list[Instrument]]:
     """Ask for trading perpetuals. Funding is each 8 h unless the venue lists another interval."""
     body = yield RestRequest(path="/fapi/v1/exchangeInfo", weight=1)
-    listings = read_body(_EXCHANGE_INFO, body).symbols
+    listings = _read(_EXCHANGE_INFO, body).symbols
     body = yield RestRequest(path="/fapi/v1/fundingInfo", weight=_FUNDING_WEIGHT)
-    hours = {info.symbol: info.funding_interval_hours for info in read_body(_FUNDING_INFO, body)}
+    hours = {info.symbol: info.funding_interval_hours for info in _read(_FUNDING_INFO, body)}
     found = (
         perpetual(
             venue=NAME,
@@ -195,7 +225,7 @@ def _open_interest_history(fill: Backfill, symbol: str) -> Generator[RestRequest
             params={"symbol": symbol, "period": "5m", **window},
             weight=_STATISTICS_WEIGHT,
         )
-        for sample in read_body(_SAMPLES, body):
+        for sample in _read(_SAMPLES, body):
             coin = sample.sum_open_interest * c.numerator / c.denominator
             usd = sample.sum_open_interest_value
             fill.open_interest(
@@ -221,7 +251,7 @@ def _settlements(fill: Backfill, symbol: str) -> Generator[RestRequest, bytes, d
             },
             weight=_FUNDING_WEIGHT,
         )
-        page = read_body(_SETTLEMENTS, body)
+        page = _read(_SETTLEMENTS, body)
         for item in page:
             # Since 2026-07 rows have a type, and others than the regular one come between the hours.
             if item.funding_rate != "" and item.funding_time % HOUR_MS < _SETTLEMENT_LATE_MS:
@@ -240,5 +270,5 @@ def _closes(
     closes: dict[int, float] = {}
     for window in _windows(fill.from_ms - HOUR_MS, fill.to_ms, HOUR_MS, _CANDLES_PER_PAGE):
         body = yield RestRequest(path=path, params={**what, "interval": "1h", **window}, weight=2)
-        closes.update((candle.open_ms, candle.close) for candle in read_body(_CANDLES, body))
+        closes.update((candle.open_ms, candle.close) for candle in _read(_CANDLES, body))
     return closes

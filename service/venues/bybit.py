@@ -19,9 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import astuple
 
 from service.venue import ConnectionPlan, FrameName, MalformedFrame, VenueRefused, VenueSpec
-from service.venues.bybit_rest import NAME, discover, history, polls
+from service.venues.bybit_rest import NAME, assume, discover, history, polls
 from service.venues.decode import (
     FAULTS,
     HOUR_NS,
@@ -42,7 +43,7 @@ from service.venues.decode import (
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
-__all__ = ["SPEC", "Decoder", "decoder", "discover", "history", "plan", "polls"]
+__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "history", "plan", "polls"]
 
 SPEC: Final = VenueSpec(
     name=NAME,
@@ -68,6 +69,11 @@ POSITION: Final = {"Buy": int(Side.LONG), "Sell": int(Side.SHORT)}
 SIDES_COUNTED: Final = 2
 
 _TRADE: Final = int(Kind.TRADE)
+_MARK: Final = int(Kind.MARK)
+_OPEN_INTEREST: Final = int(Kind.OPEN_INTEREST)
+_LIQUIDATION: Final = int(Kind.LIQUIDATION)
+_PREDICTED: Final = int(Flag.PREDICTED)
+_HALVED: Final = int(Flag.UNIT_ASSUMED)
 _LIQUIDATION_FLAGS: Final = int(Flag.COMPLETE | Flag.PRICE_BANKRUPTCY | Flag.UNIT_ASSUMED)
 
 #: Known topics that carry nothing we want, the retired ones of before v5 included.
@@ -149,9 +155,20 @@ _read_liquidations: Final = msgspec.json.Decoder(_Liquidations, strict=False).de
 _read_ticker: Final = msgspec.json.Decoder(_TickerFrame, strict=False).decode
 _read_envelope: Final = msgspec.json.Decoder(_Envelope, strict=False).decode
 
-_MARK_FIELDS: Final = ("mark_price", "index_price", "bid_price", "ask_price")
-_FUNDING_FIELDS: Final = ("rate", "next_funding_ms", "interval_hours")
-_OPEN_INTEREST_FIELDS: Final = ("both_sides", "one_side")
+#: Which row a field of the ticker is part of, as bits.
+_MARK_ROW, _FUNDING_ROW, _OPEN_INTEREST_ROW = 1, 2, 4
+_ROW_OF: Final = {
+    "mark_price": _MARK_ROW,
+    "index_price": _MARK_ROW,
+    "bid_price": _MARK_ROW,
+    "ask_price": _MARK_ROW,
+    "rate": _FUNDING_ROW,
+    "next_funding_ms": _FUNDING_ROW,
+    "interval_hours": _FUNDING_ROW,
+    "both_sides": _OPEN_INTEREST_ROW,
+    "one_side": _OPEN_INTEREST_ROW,
+}
+_FIELDS: Final = _Ticker.__struct_fields__
 
 
 class Decoder:
@@ -224,7 +241,7 @@ class Decoder:
             price = event.price / c.unit
             coin, usd = c.amounts(event.size, price)
             out.floats(
-                Kind.LIQUIDATION, POSITION[event.side], _LIQUIDATION_FLAGS | c.assumed, c.id,
+                _LIQUIDATION, POSITION[event.side], _LIQUIDATION_FLAGS | c.assumed, c.id,
                 event.traded_ms * NS_PER_MS, received_ns, 0, price, coin, usd,
             )  # fmt: skip
         return "liquidation"
@@ -234,36 +251,31 @@ class Decoder:
         said = read.data
         c = self._contract(said.symbol)
         if read.type == "snapshot":
-            # What the venue repeats on a new snapshot is said again: consumers drop no state by it.
-            merged, changed = said, {name for name in _FIELDS if getattr(said, name) is not None}
-            self._tickers[said.symbol] = said
+            # A snapshot replaces all that is known, so all that it says is news.
+            known = self._tickers[said.symbol] = _Ticker(said.symbol)
+        elif said.symbol in self._tickers:
+            known = self._tickers[said.symbol]
         else:
-            known = self._tickers.get(said.symbol)
-            if known is None:
-                return "ignored"
-            merged, changed = known, _merge(known, said)
+            return "ignored"
+        news = _merge(known, said)
         event_ns = read.event_ms * NS_PER_MS
-        if not changed.isdisjoint(_MARK_FIELDS):
-            _write_mark(merged, c, event_ns, received_ns, out)
-        if not changed.isdisjoint(_FUNDING_FIELDS):
-            _write_funding(merged, c, event_ns, received_ns, out)
-        if not changed.isdisjoint(_OPEN_INTEREST_FIELDS):
-            _write_open_interest(merged, c, event_ns, received_ns, out)
+        if news & _MARK_ROW:
+            _write_mark(known, c, event_ns, received_ns, out)
+        if news & _FUNDING_ROW:
+            _write_funding(known, c, event_ns, received_ns, out)
+        if news & _OPEN_INTEREST_ROW:
+            _write_open_interest(known, c, event_ns, received_ns, out)
         return "ticker"
 
 
-_FIELDS: Final = _MARK_FIELDS + _FUNDING_FIELDS + _OPEN_INTEREST_FIELDS
-
-
-def _merge(known: _Ticker, said: _Ticker) -> set[str]:
-    """Put what a delta says into what is known; return the names of fields that changed."""
-    changed = set()
-    for name in _FIELDS:
-        value = getattr(said, name)
-        if value is not None and value != getattr(known, name):
+def _merge(known: _Ticker, said: _Ticker) -> int:
+    """Put what a frame says into what is known; return the bits of the rows that changed by it."""
+    news = 0
+    for name, value, before in zip(_FIELDS, astuple(said), astuple(known), strict=True):
+        if value is not None and value != before:
             setattr(known, name, value)
-            changed.add(name)
-    return changed
+            news |= _ROW_OF[name]
+    return news
 
 
 def _write_mark(t: _Ticker, c: Contract, event_ns: int, received_ns: int, out: RowBuffer) -> None:
@@ -271,7 +283,7 @@ def _write_mark(t: _Ticker, c: Contract, event_ns: int, received_ns: int, out: R
         return
     mid = (t.bid_price + t.ask_price) / 2 / c.unit if t.bid_price and t.ask_price else NAN
     index = t.index_price / c.unit if t.index_price else NAN
-    out.floats(Kind.MARK, 0, 0, c.id, event_ns, received_ns, 0, t.mark_price / c.unit, index, mid)
+    out.floats(_MARK, 0, 0, c.id, event_ns, received_ns, 0, t.mark_price / c.unit, index, mid)
 
 
 def _write_funding(
@@ -283,7 +295,7 @@ def _write_funding(
     if t.interval_hours:
         interval_ns, flags = t.interval_hours * HOUR_NS, 0
     out.funding(
-        int(Flag.PREDICTED) | flags, c.id, event_ns, received_ns,
+        _PREDICTED | flags, c.id, event_ns, received_ns,
         t.rate, interval_ns, t.next_funding_ms * NS_PER_MS,
     )  # fmt: skip
 
@@ -296,12 +308,12 @@ def _write_open_interest(
         size = t.one_side
     elif t.both_sides is not None and t.both_sides != "":
         size = t.both_sides / SIDES_COUNTED
-        flags |= Flag.UNIT_ASSUMED
+        flags |= _HALVED
     else:
         return
     mark = t.mark_price / c.unit if t.mark_price else NAN
     coin, usd = c.amounts(size, mark)
-    out.floats(Kind.OPEN_INTEREST, 0, flags, c.id, event_ns, received_ns, 0, coin, usd, mark)
+    out.floats(_OPEN_INTEREST, 0, flags, c.id, event_ns, received_ns, 0, coin, usd, mark)
 
 
 def _answer(envelope: _Envelope) -> FrameName:

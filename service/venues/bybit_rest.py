@@ -41,8 +41,8 @@ T = TypeVar("T")
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=1440)]
 
 
-class _Page(msgspec.Struct, Generic[T], rename={"next_cursor": "nextPageCursor"}):
-    list: list[T] = []
+class _Page(msgspec.Struct, Generic[T], rename={"rows": "list", "next_cursor": "nextPageCursor"}):
+    rows: list[T] = []
     next_cursor: str | None = None
 
 
@@ -116,9 +116,9 @@ def _all_pages(
     for _ in range(MAX_PAGES):
         asked = {**params, "cursor": cursor} if cursor else params
         page = _page(decoder, (yield RestRequest(path=path, params=asked)))
-        found += page.list
+        found += page.rows
         cursor = page.next_cursor or ""
-        if cursor in seen or not page.list:
+        if cursor in seen or not page.rows:
             break
         seen.add(cursor)
     return found
@@ -127,6 +127,16 @@ def _all_pages(
 def polls(_instruments: Sequence[Instrument]) -> list[Poll]:
     """Return none: the stream has everything."""
     return []
+
+
+def assume(symbol: str) -> Instrument | None:
+    """Return the linear perpetual of a symbol: quantities are in coin, so its name says it all."""
+    for ending, quote in (("USDT", "USDT"), ("PERP", "USDC")):
+        if symbol.endswith(ending) and symbol != ending:
+            return perpetual(
+                venue=NAME, symbol=symbol, base=symbol.removesuffix(ending), quote=quote
+            )
+    return None
 
 
 def discover() -> Conversation[list[Instrument]]:
@@ -196,7 +206,7 @@ def _settlements(
                 "limit": str(_SETTLEMENTS_PER_PAGE),
             },
         )
-        page = _page(_SETTLEMENTS, body).list
+        page = _page(_SETTLEMENTS, body).rows
         rates.update((item.funding_rate_timestamp, item.funding_rate) for item in page)
         oldest_ms = min((item.funding_rate_timestamp for item in page), default=0)
         if len(page) < _SETTLEMENTS_PER_PAGE or not since_ms < oldest_ms <= until_ms:
@@ -221,5 +231,5 @@ def _closes(
         }
         body = yield RestRequest(path=path, params=params)
         page = _page(_CANDLES, body)
-        closes.update((candle.open_ms, candle.close) for candle in page.list)
+        closes.update((candle.open_ms, candle.close) for candle in page.rows)
     return closes

@@ -18,6 +18,7 @@ https://www.okx.com/docs-v5/en/#public-data-websocket:
 - Keep-alive is the text ``ping``, answered by the text ``pong``: neither is JSON.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
@@ -41,11 +42,11 @@ from service.venues.decode import (
     blame,
     contracts,
 )
-from service.venues.okx_rest import NAME, discover, history, index_of, polls
+from service.venues.okx_rest import NAME, assume, discover, history, index_of, polls
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
-__all__ = ["SPEC", "Decoder", "decoder", "discover", "history", "plan", "polls"]
+__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "history", "plan", "polls"]
 
 SPEC: Final = VenueSpec(
     name=NAME,
@@ -74,6 +75,11 @@ INDEX_HOLD_MS: Final = 120_000
 REMEMBERED: Final = 4096
 
 _TRADE: Final = int(Kind.TRADE)
+_MARK: Final = int(Kind.MARK)
+_OPEN_INTEREST: Final = int(Kind.OPEN_INTEREST)
+_LIQUIDATION: Final = int(Kind.LIQUIDATION)
+_PREDICTED: Final = int(Flag.PREDICTED)
+_SNAPSHOT: Final = int(Flag.SNAPSHOT)
 _LIQUIDATION_FLAGS: Final = int(Flag.SAMPLED | Flag.PRICE_BANKRUPTCY | Flag.UNIT_ASSUMED)
 
 #: Known channels that carry nothing we want.
@@ -314,7 +320,7 @@ class Decoder:
             if item.next_funding_time and 0 < item.next_funding_time - item.funding_time <= DAY_MS:
                 interval_ns, flags = (item.next_funding_time - item.funding_time) * NS_PER_MS, 0
             out.funding(
-                int(Flag.PREDICTED) | flags, c.id,
+                _PREDICTED | flags, c.id,
                 item.ts * NS_PER_MS if item.ts else received_ns, received_ns,
                 item.funding_rate, interval_ns, item.funding_time * NS_PER_MS,
             )  # fmt: skip
@@ -330,7 +336,7 @@ class Decoder:
             if not c.inverse and item.oi_usd != "":
                 usd = item.oi_usd
             out.floats(
-                Kind.OPEN_INTEREST, 0, c.assumed, c.id, item.ts * NS_PER_MS, received_ns, 0,
+                _OPEN_INTEREST, 0, c.assumed, c.id, item.ts * NS_PER_MS, received_ns, 0,
                 coin, usd, mark,
             )  # fmt: skip
         return "open_interest"
@@ -338,7 +344,7 @@ class Decoder:
     def _liquidations(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
         orders = _read_liquidations(frame).data
         rows = out.rows
-        flags = _LIQUIDATION_FLAGS | (int(Flag.SNAPSHOT) if self._snapshot_due else 0)
+        flags = _LIQUIDATION_FLAGS | (_SNAPSHOT if self._snapshot_due else 0)
         self._snapshot_due = False
         for item in orders:
             c = self._contracts.get(item.inst_id)
@@ -359,20 +365,9 @@ class Decoder:
 
 
 def _write_mark(c: Contract, prices: _Prices, at_ms: int, received_ns: int, out: RowBuffer) -> None:
-    mark = prices.mark_at(at_ms)
-    if mark == mark:  # noqa: PLR0124 - false for NaN only
-        out.floats(
-            Kind.MARK,
-            0,
-            0,
-            c.id,
-            at_ms * NS_PER_MS,
-            received_ns,
-            0,
-            mark,
-            prices.index_at(at_ms),
-            NAN,
-        )
+    mark, index = prices.mark_at(at_ms), prices.index_at(at_ms)
+    if not math.isnan(mark):
+        out.floats(_MARK, 0, 0, c.id, at_ms * NS_PER_MS, received_ns, 0, mark, index, NAN)
 
 
 def _write_liquidation(
@@ -382,7 +377,7 @@ def _write_liquidation(
     price = order.bk_px / c.unit
     coin, usd = c.amounts(order.sz, price)
     out.floats(
-        Kind.LIQUIDATION, position, flags | c.assumed, c.id, order.ts * NS_PER_MS, received_ns, 0,
+        _LIQUIDATION, position, flags | c.assumed, c.id, order.ts * NS_PER_MS, received_ns, 0,
         price, coin, usd,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ https://www.okx.com/docs-v5/en/#trading-statistics-rest-api:
 """
 
 from collections.abc import Callable, Generator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -40,6 +40,9 @@ T = TypeVar("T")
 #: Each path has its own limit, the smallest 10 requests in 2 s. Of 600 a minute that is a weight of 2.
 _WEIGHT: Final = 2
 _PER_PAGE: Final = 100
+#: Coins or USD a contract. Exact ratios are made of it: 1e999999999 would take all memory.
+_SMALLEST_SIZE: Final = Decimal("1e-12")
+_LARGEST_SIZE: Final = Decimal("1e12")
 
 
 class _Answer(msgspec.Struct, Generic[T]):
@@ -114,6 +117,12 @@ def polls(_instruments: Sequence[Instrument]) -> list[Poll]:
     return []
 
 
+def assume(symbol: str) -> Instrument | None:
+    """Return None: quantities are in contracts, and their size is in no symbol."""
+    del symbol
+    return None
+
+
 def discover() -> Conversation[list[Instrument]]:
     """Ask for live swaps: linear ones settled in USDT or USDC, and inverse ones against USD."""
     body = yield RestRequest(
@@ -144,10 +153,11 @@ def _swap(item: _Listing) -> Instrument | None:
 
 
 def _contract_size(value: str, multiplier: str) -> str:
-    """Return the exact product, blank if one is no number."""
+    """Return the exact product, blank if one is no number or the product makes no sense."""
     try:
-        return str(Decimal(value) * Decimal(multiplier))
-    except InvalidOperation:
+        size = Decimal(value) * Decimal(multiplier)
+        return str(size) if _SMALLEST_SIZE <= size <= _LARGEST_SIZE else ""
+    except ArithmeticError:
         return ""
 
 

@@ -2,8 +2,9 @@
 
 Each state has a gate with hysteresis and dwell (`streams.kernels.hysteresis`); of the gates that are on the
 most urgent wins: CASCADE, UNKNOWN, FRAGILE, CROWDED, FLUSHED, CALM. Where no gate is on the state holds.
-While inputs are unknown the gates rest, so missing data can never lead from stress to CALM. A cascade
-goes on while other feeds fail; when the liquidation feeds themselves fail it is UNKNOWN too.
+While inputs are unknown the gates rest and their waits start again, so missing data can never lead from
+stress to CALM. A cascade goes on while other feeds fail; when the liquidation feeds themselves fail it is
+UNKNOWN too. A cascade that hardly cut open interest leaves the side FRAGILE, whatever its crowding.
 
 RESET needs a breaker and comes with the breakers; they are files beside this one.
 """
@@ -115,7 +116,8 @@ def fragile_underneath(
 @kernel
 def _track_peak(m: Record, c: float, log_oi: float) -> None:
     """Remember the open interest at the peak of crowding, and its low since."""
-    if c == c and (m.state == CALM or c >= m.peak_crowding):
+    higher = c > m.peak_crowding or (c == m.peak_crowding and log_oi > m.peak_log_oi)
+    if m.state == CALM or higher:
         m.peak_crowding = c
         m.peak_log_oi = log_oi
         if not m.had_cascade:
@@ -142,6 +144,13 @@ def _step_slow_gates(
     m: Record, c: float, x: float, underneath: bool, flushed: bool, log_oi: float, now_ns: int,
     p: Record,
 ) -> None:  # fmt: skip
+    """Advance all gates but the cascade's; unknown inputs (`c` NaN) only break their waits."""
+    if c != c:
+        gate_step(m.calm, now_ns, False, False, 0, 0, 0)
+        gate_step(m.crowded, now_ns, False, False, 0, 0, 0)
+        gate_step(m.fragile, now_ns, False, False, 0, 0, 0)
+        gate_step(m.flushed, now_ns, False, False, 0, 0, 0)
+        return
     never = m.state == UNKNOWN and m.resume == UNKNOWN
     quiet = m.burst_ns == 0 or now_ns - m.burst_ns > ns(p.calm_burst_free_s)
     calm_enter = p.calm_exit if never else p.calm_enter
@@ -159,19 +168,39 @@ def _step_slow_gates(
 
 
 @kernel
-def _holding(m: Record, c: float, drop: float, p: Record) -> int:
-    """Return the state when no gate is on."""
-    if m.state == CASCADE:  # over, and nothing else has taken hold yet
-        return FRAGILE if drop < p.flushed_fail_drop else CROWDED
-    if m.state == UNKNOWN:
-        return m.resume
-    if m.state == FLUSHED:
-        return CROWDED if c >= p.calm_exit else CALM
-    return m.state
+def _step_cascade(
+    m: Record, burst_open: bool, change_5m: float, drop: float, now_ns: int, p: Record
+) -> None:
+    """Advance the cascade's gate; an unknown OI change (NaN) only breaks its wait."""
+    enter = burst_open and change_5m <= p.cascade_oi_enter
+    leave = not burst_open and change_5m > p.cascade_oi_exit
+    switched = gate_step(
+        m.cascade, now_ns, enter, leave, 0, ns(p.cascade_quiet_s), ns(p.cascade_min_s)
+    )
+    if switched < 0 and drop < p.flushed_fail_drop:
+        gate_init(m.fragile)
+        m.fragile.on, m.fragile.since_ns = 1, now_ns
 
 
 @kernel
-def _choose(m: Record, liquidations_known: bool, c: float, drop: float, p: Record) -> int:
+def _state(m: Record) -> int:
+    """Return the state, or the one that UNKNOWN interrupted."""
+    return m.resume if m.state == UNKNOWN else m.state
+
+
+@kernel
+def _holding(m: Record, c: float, p: Record) -> int:
+    """Return the state when no gate is on."""
+    state = _state(m)
+    if state == CASCADE:  # over, and nothing else has taken hold yet
+        return CROWDED
+    if state == FLUSHED:
+        return CROWDED if c >= p.calm_exit else CALM
+    return state
+
+
+@kernel
+def _choose(m: Record, liquidations_known: bool, c: float, p: Record) -> int:
     if m.cascade.on == 1 and liquidations_known:
         return CASCADE
     if m.known.on == 0:
@@ -184,23 +213,23 @@ def _choose(m: Record, liquidations_known: bool, c: float, drop: float, p: Recor
         return FLUSHED
     if m.calm.on == 1:
         return CALM
-    return _holding(m, c, drop, p)
+    return _holding(m, c, p)
 
 
 @kernel
 def _move(m: Record, state: int, log_oi: float, now_ns: int) -> None:
-    if m.state != UNKNOWN:
-        m.resume = m.state
+    was = _state(m)
+    m.resume = was
     m.previous, m.state, m.since_ns = m.state, state, now_ns
     m.said, m.told_ns = CHANGED, now_ns
-    if state == CASCADE:
+    if state == CASCADE and was != CASCADE:
         m.had_cascade = 1
         m.start_log_oi = m.low_log_oi = log_oi
         m.flush_ns = 0
         m.crowded.since_ns = m.fragile.since_ns = 0  # their minimum times end with the cascade
         gate_init(m.flushed)
         gate_init(m.calm)
-    if m.previous == FLUSHED and state != UNKNOWN:
+    if was == FLUSHED and state in (CALM, CROWDED, FRAGILE):
         m.had_cascade = 0
         m.peak_crowding = -1.0
 
@@ -223,14 +252,12 @@ def step(
     if known:
         _track_peak(m, c, log_oi)
     drop = oi_drop(m, log_oi)
-    if liquidations_known and change_5m == change_5m:
-        gate_step(m.cascade, now_ns, burst_open and change_5m <= p.cascade_oi_enter,
-                  not burst_open and change_5m > p.cascade_oi_exit,
-                  0, ns(p.cascade_quiet_s), ns(p.cascade_min_s))  # fmt: skip
-    if known:
-        flushed = m.had_cascade == 1 and drop >= p.flushed_oi_drop and excess < usual_excess
-        _step_slow_gates(m, c, r_fragility, underneath, flushed, log_oi, now_ns, p)
-    state = _choose(m, liquidations_known, c, drop, p)
+    _step_cascade(m, burst_open, change_5m if liquidations_known else math.nan, drop, now_ns, p)
+    flushed = m.had_cascade == 1 and drop >= p.flushed_oi_drop and excess < usual_excess
+    _step_slow_gates(
+        m, c if known else math.nan, r_fragility, underneath, flushed, log_oi, now_ns, p
+    )
+    state = _choose(m, liquidations_known, c, p)
     if state != m.state:
         _move(m, state, log_oi, now_ns)
     elif now_ns - m.told_ns >= ns(p.heartbeat_s):

@@ -159,7 +159,11 @@ def step(
     b: Record, rate: float, other_rate: float, oi_usd: float, oi: float, price: float, down: bool,
     dt_s: float, time_ns: int, now_s: float, p: Record,
 ) -> None:  # fmt: skip
-    """Advance the burst of one side to `time_ns`. An unknown rate (NaN) changes nothing."""
+    """Advance the burst of one side to `time_ns`. An unknown rate (NaN) changes nothing.
+
+    Between ticks (`dt_s` 0) a burst may open and grow; only a tick ends it or reports on it, so that
+    nothing it has to say can be overtaken.
+    """
     if rate != rate:
         return
     if b.phase == IDLE:
@@ -168,6 +172,8 @@ def step(
         return
     b.usd_estimated += rate * dt_s
     _follow(b, rate, price, oi, down, time_ns)
+    if dt_s <= 0.0:
+        return
     _fade(b, rate, time_ns, p)
     if b.phase != IDLE and b.said == NONE and time_ns - b.told_ns >= PROGRESS_NS:
         b.told_ns, b.said = time_ns, PROGRESS

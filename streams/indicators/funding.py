@@ -31,6 +31,7 @@ PARTIAL = int(Quality.PARTIAL_COVERAGE)
 DISAGREE = int(Quality.PARTIAL_COVERAGE)  # one thin venue is pulling the mean
 YEAR_NS = 8760 * 3600 * NS_PER_S
 EIGHT_HOURS_NS = 8 * 3600 * NS_PER_S
+SHORTEST_NS, LONGEST_NS = 60 * NS_PER_S, 31 * 86_400 * NS_PER_S
 MAX_VENUES = 16
 APR_SCALE = 0.05
 PREMIUM_SCALE = 2.0  # bp
@@ -94,6 +95,16 @@ def apr(rate: float, interval_ns: int) -> float:
 
 
 @kernel
+def plausible_interval(interval_ns: int) -> bool:
+    """Return whether a funding interval can be true: unknown (0), or a minute to a month.
+
+    >>> plausible_interval(0), plausible_interval(8 * 3600 * 10**9), plausible_interval(-1)
+    (True, True, False)
+    """
+    return interval_ns == 0 or SHORTEST_NS <= interval_ns <= LONGEST_NS
+
+
+@kernel
 def apply(c: Record, time_ns: int, rate: float, interval_ns: int) -> None:
     """Take a FUNDING row; an interval of 0 keeps the last known one."""
     c.rate = rate
@@ -109,16 +120,17 @@ def premium_bp(price: Record, time_ns: int, live: bool) -> float:
     Live, the perpetual is its mid price where the venue sends one, else its last trade within 10 s;
     history has only its mark.
     """
-    perpetual = price.mid
-    if live and perpetual != perpetual and time_ns - price.trade_ns <= 10 * NS_PER_S:
-        perpetual = price.trade
+    stale_ns = (60 if live else 7200) * NS_PER_S
+    perpetual = math.nan
     if not live:
-        perpetual = price.mark
-    if time_ns - price.mark_ns > (60 if live else 7200) * NS_PER_S:
+        perpetual = price.mark if time_ns - price.mark_ns <= stale_ns else math.nan
+    elif time_ns - price.mid_ns <= stale_ns and price.mid == price.mid:
+        perpetual = price.mid
+    elif time_ns - price.trade_ns <= 10 * NS_PER_S:
+        perpetual = price.trade
+    if time_ns - price.index_ns > stale_ns:
         return math.nan
-    if perpetual == perpetual and price.index == price.index:
-        return 1e4 * math.log(perpetual / price.index)
-    return math.nan
+    return 1e4 * math.log(perpetual / price.index)
 
 
 @kernel

@@ -6,8 +6,9 @@ Definitions (method 2.1 to 2.5). One side is counted once; `q` is coin, `U` USD 
 * Change over a window: matched panel, ``sum(q(t) - q(t-W)) / sum(q(t-W))`` over the venues known at both
   ends, so a venue that comes or goes contributes nothing; NaN below the panel coverage.
 * Coin flow and price effect: each new value adds ``flow = Pbar * dq`` and ``effect = dU - flow`` with the
-  midpoint price; both are summed in whole cents, so ``flow + effect = dU`` exactly. For inverse contracts
-  ``dq`` is the change in contracts at the mean price: a price move alone is no flow.
+  midpoint price; both are summed in whole cents, so ``flow + effect = dU`` exactly. An inverse contract's
+  flow is its change in contracts (USD), and its coin change is measured on contracts at the first price
+  seen: a price move alone is no flow and no change, however long and whatever was missed.
 * z-score: ``x = ln Q - EWmean_7d(ln Q)`` on the panel-chained ``ln Q``, robust over 30 days.
 """
 
@@ -37,6 +38,7 @@ CONTRACT = np.dtype([
     ("quantity", "f8"), ("usd", "f8"), ("mark", "f8"), ("time_ns", "i8"),
     ("interval", MEDIAN),
     ("weight", HELD),  # EW mean of U, a day: what the venue counts in coverages
+    ("anchor", "f8"),  # first mark: turns an inverse contract's USD into coin that price cannot move
     ("chained_quantity", "f8"),  # coin, free of price: what changes are measured on
     ("tick_quantity", "f8"),  # the same at the last tick, NaN if it was not known
     ("path", PATH),
@@ -66,7 +68,7 @@ READINGS = (
 @kernel
 def contract_init(c: Record) -> None:
     """Nothing is known yet."""
-    c.quantity = c.usd = c.mark = c.chained_quantity = c.tick_quantity = math.nan
+    c.quantity = c.usd = c.mark = c.anchor = c.chained_quantity = c.tick_quantity = math.nan
     c.time_ns = 0
     median_init(c.interval)
     held_init(c.weight)
@@ -108,12 +110,10 @@ def apply(
     hold_ns: int,
 ) -> None:  # fmt: skip
     """Take an OPEN_INTEREST row already valued at `mark`; all NaN-free, `time_ns` not before the last."""
-    known = c.time_ns > 0 and time_ns - c.time_ns <= hold_ns and c.usd == c.usd
-    if known and usd == usd and inverse:  # a price move changes its coin value, not its contracts
-        c.chained_quantity += (usd - c.usd) / (0.5 * (c.mark + mark))
-    else:
-        c.chained_quantity = quantity
-    if known and usd == usd:
+    if c.anchor != c.anchor:
+        c.anchor = mark
+    c.chained_quantity = usd / c.anchor if inverse else quantity
+    if c.time_ns > 0 and time_ns - c.time_ns <= hold_ns:
         flow = coin_flow_usd(c.quantity, c.usd, c.mark, quantity, usd, mark, inverse)
         flow_cents = np.rint(flow * 100.0)
         u.flow_cents += flow_cents

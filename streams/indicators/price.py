@@ -18,9 +18,10 @@ WARMUP = int(Quality.WARMUP)
 
 CONTRACT = np.dtype([
     ("mark", "f8"), ("mark_ns", "i8"),
-    ("index", "f8"), ("mid", "f8"),
+    ("index", "f8"), ("index_ns", "i8"),
+    ("mid", "f8"), ("mid_ns", "i8"),
     ("trade", "f8"), ("trade_ns", "i8"),
-    ("price", "f8"), ("source", "i8"),  # at the last tick
+    ("price", "f8"), ("source", "i8"),  # at the last tick that had any price
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("log_price", "f8"), ("price", "f8"), ("last_return", "f8"),
@@ -42,7 +43,7 @@ HISTORY_STALE_NS = 2 * 3600_000_000_000
 def contract_init(c: Record) -> None:
     """No price is known yet."""
     c.mark = c.index = c.mid = c.trade = c.price = math.nan
-    c.mark_ns = c.trade_ns = c.source = 0
+    c.mark_ns = c.index_ns = c.mid_ns = c.trade_ns = c.source = 0
 
 
 @kernel
@@ -63,20 +64,20 @@ def apply_mark(c: Record, time_ns: int, mark: float, index: float, mid: float) -
         c.mark_ns = time_ns
     if index == index:
         c.index = index
-        c.mark_ns = time_ns
+        c.index_ns = time_ns
     if mid == mid:
         c.mid = mid
+        c.mid_ns = time_ns
 
 
 @kernel
 def _current(c: Record, time_ns: int, live: bool) -> tuple[float, int]:
     """Return the contract's price and its source: 1 index, 2 mark, 3 trade, 0 none."""
     stale = STALE_NS if live else HISTORY_STALE_NS
-    if time_ns - c.mark_ns <= stale:
-        if c.index == c.index:
-            return c.index, 1
-        if c.mark == c.mark:
-            return c.mark, 2
+    if time_ns - c.index_ns <= stale and c.index == c.index:
+        return c.index, 1
+    if time_ns - c.mark_ns <= stale and c.mark == c.mark:
+        return c.mark, 2
     if time_ns - c.trade_ns <= stale and c.trade == c.trade:
         return c.trade, 3
     return math.nan, 0
@@ -86,25 +87,35 @@ def _current(c: Record, time_ns: int, live: bool) -> tuple[float, int]:
 def tick(
     u: Record, contracts: Record, members: Record, count: int, time_ns: int, live: bool
 ) -> None:
-    """Advance the path to `time_ns`. Without any price the path is unknown from here on."""
+    """Advance the path to `time_ns`.
+
+    Without any price the path is unknown; it resumes with the move since each contract's last price,
+    which is no return of this second.
+    """
     total = level = 0.0
     moved = priced = 0
+    gap = u.price != u.price
+    for k in range(count):
+        priced += 1 if _current(contracts[members[k]].price, time_ns, live)[1] > 0 else 0
+    if priced == 0:
+        u.price = u.last_return = math.nan
+        path_put(u.path, time_ns, math.nan)
+        return
     for k in range(count):
         c = contracts[members[k]].price
         price, source = _current(c, time_ns, live)
         if source > 0:
             level += price
-            priced += 1
             if source == c.source:
                 total += math.log(price / c.price)
                 moved += 1
         c.price = price
         c.source = source
-    u.price = level / priced if priced > 0 else math.nan
-    u.last_return = total / moved if moved > 0 else math.nan
+    u.price = level / priced
     if moved > 0:
-        u.log_price += u.last_return
-    path_put(u.path, time_ns, u.log_price if priced > 0 else math.nan)
+        u.log_price += total / moved
+    u.last_return = total / moved if moved > 0 and not gap else math.nan
+    path_put(u.path, time_ns, u.log_price)
 
 
 @kernel

@@ -44,12 +44,6 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` for plain numbers, arrays and structured records.
 
     Kernels neither raise nor assert; what calls them from Python checks arguments.
-
-    >>> @kernel
-    ... def twice(x: float) -> float:
-    ...     return 2.0 * x
-    >>> twice(1.5)
-    3.0
     """
     compiled: Any = numba.njit(cache=True, fastmath=False, error_model="numpy", nogil=True)(
         function

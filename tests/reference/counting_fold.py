@@ -35,9 +35,11 @@ class CountingFold:
 
     @property
     def offset(self) -> int:
+        """Offset of the last block folded, -1 before the first."""
         return self._state.offset
 
     def fold(self, block: bytes, offset: int) -> list[Signal]:
+        """Take in one block; offsets must follow each other."""
         if offset != self._state.offset + 1 and self._state.offset >= 0:
             raise AssertionError(f"offset {offset} after {self._state.offset}")
         self._state.offset = offset
@@ -55,9 +57,11 @@ class CountingFold:
         return _signal(instrument, total, int(row["exchange_ns"]))
 
     def snapshot(self) -> bytes:
+        """Return the whole state."""
         return msgspec.msgpack.encode(self._state)
 
     def state_hash(self) -> str:
+        """Return a digest of the state: equal for equal histories."""
         return hashlib.sha256(self.snapshot()).hexdigest()
 
     @property
@@ -73,9 +77,11 @@ class CountingFactory:
         self.config_hash = config_hash
 
     def new(self) -> CountingFold:
+        """Return one that has seen nothing."""
         return CountingFold()
 
     def restore(self, state: bytes) -> CountingFold:
+        """Return one as it was."""
         return CountingFold(msgspec.msgpack.decode(state, type=_State))
 
 

@@ -61,6 +61,7 @@ class ToyDecoder:
         self._instruments = instruments
 
     def decode(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
+        """Read one frame."""
         try:
             said = msgspec.json.decode(frame, type=Frame | list[Frame])
         except msgspec.MsgspecError as error:
@@ -89,9 +90,11 @@ class ToyVenue:
         self.subscribe: tuple[bytes, ...] = (b'{"op":"sub"}',)
 
     def decoder(self, instruments: Mapping[str, Instrument]) -> ToyDecoder:
+        """Return a decoder."""
         return ToyDecoder(instruments)
 
     def plan(self, instruments: Sequence[Instrument]) -> list[ConnectionPlan]:
+        """Return one connection for everything."""
         return [
             ConnectionPlan(
                 path="/ws",
@@ -103,6 +106,7 @@ class ToyVenue:
         ]
 
     def discover(self) -> Conversation[list[Instrument]]:
+        """Ask for a list of symbols."""
         body = yield RestRequest(path="/instruments")
         return [
             instrument(venue="toy", symbol=s, underlying=s, quote="USD")
@@ -112,6 +116,7 @@ class ToyVenue:
     def history(
         self, instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer
     ) -> Conversation[None]:
+        """Page until a page is empty."""
         page = 0
         while True:
             body = yield RestRequest(
@@ -128,6 +133,7 @@ class ToyVenue:
                 return
 
     def polls(self, instruments: Sequence[Instrument]) -> list[Poll]:
+        """Return the open interest polls, if wanted."""
         if self.poll_s is None:
             return []
         return [self._poll(one, self.poll_s) for one in instruments]
@@ -140,7 +146,16 @@ class ToyVenue:
             except msgspec.MsgspecError as error:
                 raise MalformedFrame("json", str(error)) from None
             out.floats(
-                Kind.OPEN_INTEREST, 0, 0, one.id, received_ns, received_ns, 0, quantity, quantity, 1.0
+                Kind.OPEN_INTEREST,
+                0,
+                0,
+                one.id,
+                received_ns,
+                received_ns,
+                0,
+                quantity,
+                quantity,
+                1.0,
             )
 
         return Poll(
@@ -152,6 +167,8 @@ class ToyVenue:
         )
 
 
+#: What a loopback REST server answers: a response, or what to send as JSON; may be awaited.
+Answer = Callable[[web.Request], Any]
 Behaviour = Callable[["ToyExchange", ServerConnection], Any]
 
 
@@ -166,7 +183,7 @@ class ToyExchange:
         self.refuse: tuple[int, dict[str, str]] | None = None
         self.url = ""
 
-    def _gate(self, socket: ServerConnection, request: Request) -> Response | None:
+    def _gate(self, socket: ServerConnection, _: Request) -> Response | None:
         self.attempts += 1
         if self.refuse is None:
             return None
@@ -192,8 +209,14 @@ class ToyExchange:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["ToyExchange"]:
+        """Serve on a loopback port."""
         async with serve(
-            self._serve, "127.0.0.1", 0, process_request=self._gate, ping_interval=None, close_timeout=0.2
+            self._serve,
+            "127.0.0.1",
+            0,
+            process_request=self._gate,
+            ping_interval=None,
+            close_timeout=0.2,
         ) as server:
             self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield self
@@ -201,7 +224,7 @@ class ToyExchange:
 
 @asynccontextmanager
 async def toy_rest(
-    answer: Callable[[web.Request], web.StreamResponse | Any],
+    answer: Answer,
 ) -> AsyncIterator[str]:
     """Serve REST on loopback: `answer(request)` returns a response, or what to send as JSON."""
 
@@ -237,11 +260,27 @@ class ListSink:
         self.closed = False
 
     async def put(self, partition: int, block: bytes) -> None:
+        """Keep it, once the gate is open."""
         await self.gate.wait()
         self.blocks.append((partition, block))
 
     async def flush(self) -> None:
+        """Count."""
         self.flushed += 1
 
     async def close(self) -> None:
+        """Note it."""
         self.closed = True
+
+
+def our_tasks() -> set[str]:
+    """Return the running tasks but the test itself and what the loopback servers still wind down."""
+    current = asyncio.current_task()
+    return {
+        name
+        for task in asyncio.all_tasks()
+        if task is not current
+        and "RequestHandler" not in (name := repr(task.get_coro()))
+        and "ServerConnection" not in name
+        and "protocol_handler" not in name
+    }

@@ -22,6 +22,7 @@ class HashEngine:
         self.offset = offset
 
     def fold(self, block: bytes, offset: int) -> list[Signal]:
+        """Chain the hash."""
         assert offset > self.offset
         self.state = hashlib.sha256(self.state + block).digest()
         self.offset = offset
@@ -37,14 +38,16 @@ class HashEngine:
         )  # fmt: skip
 
     def snapshot(self) -> bytes:
+        """Return offset and hash."""
         return self.offset.to_bytes(8, "little", signed=True) + self.state
 
     @classmethod
     def restore(cls, data: bytes) -> "HashEngine":
+        """Read a snapshot."""
         return cls(data[8:], int.from_bytes(data[:8], "little", signed=True))
 
 
-def test_what_is_appended_is_read_back(tmp_path):
+def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
     log = LocalLog(tmp_path / "log")
     blocks = [block(i, 1 + i % 3) for i in range(10)]
     assert [log.append(one) for one in blocks] == list(range(10))
@@ -63,7 +66,9 @@ def test_what_is_appended_is_read_back(tmp_path):
 
 @settings(max_examples=60, deadline=None)
 @given(cut=st.integers(1, 400), more=st.booleans())
-def test_a_torn_tail_is_cut_off_and_counted(tmp_path_factory, cut, more):
+def test_a_torn_tail_is_cut_off_and_counted(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, more: bool
+) -> None:
     folder = tmp_path_factory.mktemp("log")
     log = LocalLog(folder)
     for i in range(6):
@@ -85,7 +90,7 @@ def test_a_torn_tail_is_cut_off_and_counted(tmp_path_factory, cut, more):
 
 
 @pytest.mark.parametrize("at", [22, 26, 30, 60])
-def test_a_flipped_byte_ends_the_log_before_it(tmp_path, at):
+def test_a_flipped_byte_ends_the_log_before_it(tmp_path: Path, at: int) -> None:
     log = LocalLog(tmp_path)
     for i in range(3):
         log.append(block(i))
@@ -100,7 +105,7 @@ def test_a_flipped_byte_ends_the_log_before_it(tmp_path, at):
     damaged.close()
 
 
-def test_segments_roll_and_retention_takes_the_oldest(tmp_path):
+def test_segments_roll_and_retention_takes_the_oldest(tmp_path: Path) -> None:
     log = LocalLog(tmp_path, segment_bytes=500, keep_bytes=2000)
     for i in range(200):
         log.append(block(i))
@@ -115,12 +120,12 @@ def test_segments_roll_and_retention_takes_the_oldest(tmp_path):
     again.close()
 
 
-def test_damage_between_good_segments_is_an_error_and_never_skipped(tmp_path):
+def test_damage_between_good_segments_is_an_error_and_never_skipped(tmp_path: Path) -> None:
     log = LocalLog(tmp_path, segment_bytes=200)
     for i in range(10):
         log.append(block(i))
     log.close()
-    first = sorted(tmp_path.glob("*.log"))[0]
+    first = min(tmp_path.glob("*.log"))
     data = bytearray(first.read_bytes())
     data[40] ^= 1
     first.write_bytes(data)
@@ -128,13 +133,13 @@ def test_damage_between_good_segments_is_an_error_and_never_skipped(tmp_path):
         list(read_log(tmp_path))
 
 
-def test_a_foreign_file_is_refused_by_name(tmp_path):
+def test_a_foreign_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / f"{0:020d}.log").write_bytes(b"something else entirely, and long enough")
     with pytest.raises(CorruptLog, match=r"0\.log is no segment"):
         LocalLog(tmp_path)
 
 
-def test_a_segment_that_died_being_created_is_started_again(tmp_path):
+def test_a_segment_that_died_being_created_is_started_again(tmp_path: Path) -> None:
     (tmp_path / f"{7:020d}.log").write_bytes(b"TREAD")
     assert list(read_log(tmp_path)) == []
     log = LocalLog(tmp_path)
@@ -143,7 +148,7 @@ def test_a_segment_that_died_being_created_is_started_again(tmp_path):
     log.close()
 
 
-def test_one_writer_at_a_time(tmp_path):
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
     log = LocalLog(tmp_path)
     log.append(block(0))
     with pytest.raises(LogInUse, match="another process"):
@@ -153,7 +158,7 @@ def test_one_writer_at_a_time(tmp_path):
     LocalLog(tmp_path).close()
 
 
-async def test_restart_from_any_snapshot_gives_the_same_state_and_signals(tmp_path):
+async def test_restart_from_any_snapshot_gives_the_same_state_and_signals(tmp_path: Path) -> None:
     signals: list[Signal] = []
     bus = EmbeddedBus(HashEngine(), LocalLog(tmp_path), signals.extend)
     snapshots = [bus.engine.snapshot()]
@@ -172,7 +177,7 @@ async def test_restart_from_any_snapshot_gives_the_same_state_and_signals(tmp_pa
         await restarted.close()
 
 
-async def test_a_snapshot_newer_than_the_log_skips_the_indices_it_covers(tmp_path):
+async def test_a_snapshot_newer_than_the_log_skips_the_indices_it_covers(tmp_path: Path) -> None:
     log = LocalLog(tmp_path)
     for i in range(3):
         log.append(block(i))
@@ -187,7 +192,7 @@ async def test_a_snapshot_newer_than_the_log_skips_the_indices_it_covers(tmp_pat
     await fresh.close()
 
 
-async def test_without_a_log_blocks_are_numbered(tmp_path):
+async def test_without_a_log_blocks_are_numbered() -> None:
     signals: list[Signal] = []
     bus = EmbeddedBus(HashEngine(), None, signals.extend)
     assert bus.recover().folded == 0
@@ -200,7 +205,7 @@ async def test_without_a_log_blocks_are_numbered(tmp_path):
         await bus.put(1, block(5))
 
 
-def test_a_full_disk_leaves_the_log_as_it_was(tmp_path):
+def test_a_full_disk_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     device = Path("/dev/full")
     if not device.exists():
         pytest.skip("no /dev/full on this system")

@@ -1,5 +1,8 @@
 import gzip
+import itertools
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 from service.capture import CaptureCounts, CaptureWriter, guess_venue, parse_line, read_capture
 
 
-def read(path):
+def read(path: Path) -> tuple[list[tuple[int, bytes]], CaptureCounts]:
     counts = CaptureCounts()
     return list(read_capture(path, counts)), counts
 
@@ -24,7 +27,9 @@ def read(path):
     ),
     indent=st.sampled_from([None, 2]),
 )
-def test_what_is_written_is_read_back(tmp_path_factory, frames, indent):
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, frames: Any, indent: int | None
+) -> None:
     path = tmp_path_factory.mktemp("capture") / "deep" / "toy.gz"
     with CaptureWriter(path) as writer:
         for received_ns, said in frames:
@@ -34,7 +39,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, frames, indent):
     assert counts.frames == len(frames)
     assert counts.skipped == counts.torn == 0
     times = [ns for ns, _ in frames]
-    assert counts.clock_steps_back == sum(b < a for a, b in zip(times, times[1:], strict=False))
+    assert counts.clock_steps_back == sum(b < a for a, b in itertools.pairwise(times))
 
 
 @pytest.mark.parametrize(
@@ -53,11 +58,11 @@ def test_what_is_written_is_read_back(tmp_path_factory, frames, indent):
         (b"99999999999999999999999 {}", None),
     ],
 )
-def test_lines(line, parsed):
+def test_lines(line: bytes, parsed: tuple[int, bytes] | None) -> None:
     assert parse_line(line) == parsed
 
 
-def test_plain_text_files_and_blank_lines(tmp_path):
+def test_plain_text_files_and_blank_lines(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"wss://x.example <-> 1626916403.3\n\n1626916403.4: {}\n1626916403.3: {}")
     got, counts = read(path)
@@ -66,7 +71,7 @@ def test_plain_text_files_and_blank_lines(tmp_path):
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_a_recorder_that_was_killed_loses_only_its_tail(tmp_path, closed):
+def test_a_recorder_that_was_killed_loses_only_its_tail(tmp_path: Path, closed: bool) -> None:
     path = tmp_path / "toy.gz"
     writer = CaptureWriter(path)
     for i in range(1000):
@@ -83,7 +88,7 @@ def test_a_recorder_that_was_killed_loses_only_its_tail(tmp_path, closed):
     assert got == [(10**18 + i, b'{"i":%d}' % i) for i in range(len(got))]
 
 
-def test_damaged_compression_ends_the_reading(tmp_path):
+def test_damaged_compression_ends_the_reading(tmp_path: Path) -> None:
     path = tmp_path / "toy.gz"
     data = bytearray(gzip.compress(b"\n".join(b'%d {"i":1}' % (10**18 + i) for i in range(5000))))
     data[len(data) // 2] ^= 0xFF
@@ -92,7 +97,7 @@ def test_damaged_compression_ends_the_reading(tmp_path):
     assert counts.torn == 1
 
 
-def test_guess_venue(tmp_path):
+def test_guess_venue(tmp_path: Path) -> None:
     known = ["binance", "okx", "bybit"]
     assert guess_venue(tmp_path / "okx_2026.gz", known) == "okx"
     assert guess_venue(tmp_path / "binance_usdm" / "btc.gz", known) == "binance"
@@ -109,7 +114,9 @@ def test_guess_venue(tmp_path):
         ("hyperliquid/btc_l2Book_trades_20250126.txt.gz", 55, 0, 0),
     ],
 )
-def test_recordings_of_others(shared_data, name, frames, skipped, steps_back):
+def test_recordings_of_others(
+    shared_data: Path, name: str, frames: Any, skipped: int, steps_back: int
+) -> None:
     path = shared_data / "raw" / name
     got, counts = read(path)
     assert (counts.frames, counts.skipped, counts.torn) == (frames, skipped, 0)

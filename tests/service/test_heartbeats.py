@@ -13,7 +13,7 @@ T0 = 1_700_000_000 * NS
 BOTH = Channel.TRADE | Channel.MARK
 
 
-def rows(out: RowBuffer):
+def rows(out: RowBuffer) -> list[tuple[int, ...]]:
     """Return (kind, instrument, payload...) of all rows and clear the buffer."""
     got = []
     for row in block_rows(bytes(out.view())):
@@ -30,7 +30,7 @@ def out() -> RowBuffer:
     return RowBuffer()
 
 
-def test_up_down_gap_for_every_instrument(out):
+def test_up_down_gap_for_every_instrument(out: RowBuffer) -> None:
     feeds = Feeds(out)
     feeds.add("socket", (BTC, ETH), BOTH)
     feeds.report("socket", BOTH, T0)
@@ -50,7 +50,7 @@ def test_up_down_gap_for_every_instrument(out):
     ]
 
 
-def test_channels_go_and_come_one_by_one_with_their_own_gaps(out):
+def test_channels_go_and_come_one_by_one_with_their_own_gaps(out: RowBuffer) -> None:
     feeds = Feeds(out)
     feeds.add("socket", (BTC,), BOTH)
     feeds.report("socket", BOTH, T0)
@@ -65,7 +65,7 @@ def test_channels_go_and_come_one_by_one_with_their_own_gaps(out):
     ]
 
 
-def test_what_was_never_up_is_down_only_with_a_reason(out):
+def test_what_was_never_up_is_down_only_with_a_reason(out: RowBuffer) -> None:
     feeds = Feeds(out)
     feeds.add("socket", (BTC,), BOTH)
     feeds.report("socket", Channel(0), T0)
@@ -74,7 +74,7 @@ def test_what_was_never_up_is_down_only_with_a_reason(out):
     assert rows(out) == [(Kind.FEED_DOWN, BTC.id, BOTH, DownReason.REFUSED, T0)]
 
 
-def test_heartbeats_join_all_sources_of_an_instrument(out):
+def test_heartbeats_join_all_sources_of_an_instrument(out: RowBuffer) -> None:
     feeds = Feeds(out)
     feeds.add("socket", (BTC, ETH), BOTH)
     feeds.add("poll", (BTC,), Channel.OPEN_INTEREST)
@@ -91,7 +91,7 @@ def test_heartbeats_join_all_sources_of_an_instrument(out):
         ]
 
 
-def test_a_poll_that_hangs_expires_by_itself_and_recovers_with_a_gap(out):
+def test_a_poll_that_hangs_expires_by_itself_and_recovers_with_a_gap(out: RowBuffer) -> None:
     feeds = Feeds(out)
     feeds.add("poll", (BTC,), Channel.OPEN_INTEREST)
     feeds.expect("poll", T0 + 30)
@@ -110,7 +110,7 @@ def test_a_poll_that_hangs_expires_by_itself_and_recovers_with_a_gap(out):
     assert [row[0] for row in rows(out)] == [Kind.GAP, Kind.FEED_UP]
 
 
-def test_rows_carry_the_venues_estimated_time(out):
+def test_rows_carry_the_venues_estimated_time(out: RowBuffer) -> None:
     feeds = Feeds(out)
     feeds.add("socket", (BTC,), BOTH)
     assert feeds.venue_ns(T0) == T0
@@ -123,7 +123,7 @@ def test_rows_carry_the_venues_estimated_time(out):
 
 
 @pytest.mark.parametrize("centre", [0.05, -1.27, 3.0])
-def test_median_finds_the_middle_and_outliers_do_not_move_it(centre):
+def test_median_finds_the_middle_and_outliers_do_not_move_it(centre: float) -> None:
     rng = random.Random(4)
     median = SignMedian()
     assert math.isnan(median.value)
@@ -133,7 +133,7 @@ def test_median_finds_the_middle_and_outliers_do_not_move_it(centre):
     assert median.value == pytest.approx(statistics.median(values), abs=0.004)
 
 
-def test_median_follows_a_shift():
+def test_median_follows_a_shift() -> None:
     median = SignMedian()
     rng = random.Random(5)
     for _ in range(500):

@@ -1,6 +1,8 @@
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,42 +15,47 @@ from service.publisher import Publisher
 from service.rest import RestClient
 from service.stats import MemoryStats
 from streams.events import VIEWS, Channel, DownReason, Kind, block_rows
-from tests.reference.toy_venue import BTC, ETH, ListSink, ToyVenue, toy_rest
+from streams.instruments import Instrument
+from tests.reference.toy_venue import BTC, ETH, Answer, ListSink, ToyVenue, our_tasks, toy_rest
 
 NS = 1_000_000_000
 T0 = 1_700_000_000 * NS
 
 
 @asynccontextmanager
-async def polling(answer, *, every_s=10.0, speed=100.0, weight=600):
+async def polling(
+    answer: Answer, *, every_s: float = 10.0, speed: float = 100.0, weight: int = 600
+) -> AsyncIterator[Intake]:
     clock, stats = ScaledClock(T0, speed), MemoryStats()
     publisher = Publisher(ListSink(), 1)
     for one in (BTC, ETH):
         publisher.register(one)
     intake = Intake("toy", publisher, clock, stats)
-    async with toy_rest(answer) as url:
-        async with RestClient(url, weight, clock, venue="toy", stats=stats) as client:
-            poller = Poller(ToyVenue(poll_s=every_s).polls([BTC, ETH]), client, intake)
-            task = asyncio.create_task(poller.run())
-            try:
-                yield intake
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-                assert task.cancelled()
-    assert len(asyncio.all_tasks()) == 1
+    async with (
+        toy_rest(answer) as url,
+        RestClient(url, weight, clock, venue="toy", stats=stats) as client,
+    ):
+        poller = Poller(ToyVenue(poll_s=every_s).polls([BTC, ETH]), client, intake)
+        task = asyncio.create_task(poller.run())
+        try:
+            yield intake
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert task.cancelled()
+    assert our_tasks() == set()
 
 
-def rows_of(intake, kind, instrument=BTC):
+def rows_of(intake: Intake, kind: int, instrument: Instrument = BTC) -> Any:
     rows = block_rows(bytes(intake.out.view()))
     rows = rows[(rows["kind"] == kind) & (rows["instrument"] == instrument.id)]
     return np.frombuffer(rows.tobytes(), dtype=VIEWS[kind])
 
 
-async def test_polls_are_staggered_and_keep_their_pace():
+async def test_polls_are_staggered_and_keep_their_pace() -> None:
     hits = {"BTC": [], "ETH": []}
 
-    def answer(request):
+    def answer(request: web.Request) -> float:
         hits[request.query["s"]].append(intake.clock.now_ns())
         return 7.5
 
@@ -76,10 +83,12 @@ async def test_polls_are_staggered_and_keep_their_pace():
         ),
     ],
 )
-async def test_down_after_three_misses_not_two(bad, reason, counted):
+async def test_down_after_three_misses_not_two(
+    bad: Callable[[], web.Response], reason: DownReason, counted: tuple[str, str]
+) -> None:
     hits = []
 
-    def answer(request):
+    def answer(request: web.Request) -> Any:
         if request.query["s"] == "ETH":
             return 1.0
         hits.append(1)
@@ -97,10 +106,10 @@ async def test_down_after_three_misses_not_two(bad, reason, counted):
     assert getattr(intake.stats, table)["toy", word] >= 2
 
 
-async def test_recovery_is_a_gap_and_up():
+async def test_recovery_is_a_gap_and_up() -> None:
     hits = []
 
-    def answer(request):
+    def answer(request: web.Request) -> Any:
         if request.query["s"] == "BTC":
             hits.append(1)
             return web.Response(status=500) if 2 <= len(hits) <= 4 else 1.0
@@ -117,10 +126,10 @@ async def test_recovery_is_a_gap_and_up():
     ]
 
 
-async def test_too_small_a_budget_slows_polls_without_bunching():
+async def test_too_small_a_budget_slows_polls_without_bunching() -> None:
     times = []
 
-    def answer(_):
+    def answer(_: web.Request) -> float:
         times.append(intake.clock.now_ns())
         return 1.0
 

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def write(publisher: Publisher, coin: int, sequence: int) -> None:
     )
 
 
-def make(sink, partitions=4, **options) -> Publisher:
+def make(sink: ListSink, partitions: int = 4, **options: Any) -> Publisher:
     publisher = Publisher(sink, partitions, **options)
     for coin in COINS:
         publisher.register(coin)
@@ -35,7 +36,9 @@ def make(sink, partitions=4, **options) -> Publisher:
     cuts=st.sets(st.integers(0, 60)),
     partitions=st.integers(1, 6),
 )
-def test_every_row_arrives_once_in_its_partition_in_order(coins, cuts, partitions):
+def test_every_row_arrives_once_in_its_partition_in_order(
+    coins: list[int], cuts: set[int], partitions: int
+) -> None:
     async def scenario() -> ListSink:
         sink = ListSink()
         publisher = make(sink, partitions)
@@ -62,7 +65,7 @@ def test_every_row_arrives_once_in_its_partition_in_order(coins, cuts, partition
         assert got == want
 
 
-async def run_for(publisher: Publisher, work) -> None:
+async def run_for(publisher: Publisher, work: Any) -> None:
     task = asyncio.create_task(publisher.run())
     try:
         await work
@@ -71,11 +74,11 @@ async def run_for(publisher: Publisher, work) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_rows_linger_and_then_leave_by_themselves():
+async def test_rows_linger_and_then_leave_by_themselves() -> None:
     sink = ListSink()
     publisher = make(sink, 1, linger_s=0.05)
 
-    async def work():
+    async def work() -> None:
         for sequence in range(10):
             write(publisher, 0, sequence)
             publisher.note("trade")
@@ -88,11 +91,11 @@ async def test_rows_linger_and_then_leave_by_themselves():
 
 
 @pytest.mark.parametrize(("name", "rows"), [("liquidation", 1), ("trade", 256)])
-async def test_liquidations_and_full_blocks_do_not_linger(name, rows):
+async def test_liquidations_and_full_blocks_do_not_linger(name: str, rows: int) -> None:
     sink = ListSink()
     publisher = make(sink, 1, linger_s=30.0)
 
-    async def work():
+    async def work() -> None:
         for sequence in range(rows):
             write(publisher, 0, sequence)
             publisher.note(name)
@@ -102,11 +105,11 @@ async def test_liquidations_and_full_blocks_do_not_linger(name, rows):
     assert publisher.stats.rows == rows
 
 
-async def test_a_frame_without_rows_wakes_nobody():
+async def test_a_frame_without_rows_wakes_nobody() -> None:
     sink = ListSink()
     publisher = make(sink, 1, linger_s=0.0)
 
-    async def work():
+    async def work() -> None:
         publisher.note("ack")
         await asyncio.sleep(0.02)
 
@@ -114,7 +117,7 @@ async def test_a_frame_without_rows_wakes_nobody():
     assert sink.blocks == []
 
 
-async def test_a_failing_sink_loses_nothing_and_keeps_order():
+async def test_a_failing_sink_loses_nothing_and_keeps_order() -> None:
     class Flaky(ListSink):
         broken = True
 
@@ -140,7 +143,7 @@ async def test_a_failing_sink_loses_nothing_and_keeps_order():
     assert got == [0, 1, 2, 3]
 
 
-async def test_cancelling_a_flush_sends_nothing_twice():
+async def test_cancelling_a_flush_sends_nothing_twice() -> None:
     sink = ListSink()
     sink.gate.clear()
     publisher = make(sink, 1)
@@ -157,7 +160,7 @@ async def test_cancelling_a_flush_sends_nothing_twice():
     assert publisher.stats.rows == 1
 
 
-async def test_a_slow_sink_makes_writers_wait_and_blocks_stay_bounded():
+async def test_a_slow_sink_makes_writers_wait_and_blocks_stay_bounded() -> None:
     sink = ListSink()
     sink.gate.clear()
     publisher = make(sink, 1)
@@ -175,7 +178,7 @@ async def test_a_slow_sink_makes_writers_wait_and_blocks_stay_bounded():
     assert publisher.stats.rows == FULL_ROWS
 
 
-async def test_linger_stretches_while_records_come_too_fast_and_relaxes_after():
+async def test_linger_stretches_while_records_come_too_fast_and_relaxes_after() -> None:
     sink = ListSink()
     publisher = make(sink, 2, records_per_s=20.0)
     for sequence in range(60):
@@ -190,7 +193,7 @@ async def test_linger_stretches_while_records_come_too_fast_and_relaxes_after():
     assert publisher.stats.stretch < busy
 
 
-async def test_an_unregistered_instrument_is_our_bug_and_stops_the_run():
+async def test_an_unregistered_instrument_is_our_bug_and_stops_the_run() -> None:
     publisher = Publisher(ListSink(), 2)
     write(publisher, 0, 1)
     with pytest.raises(UnknownInstrument):

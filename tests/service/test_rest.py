@@ -4,6 +4,8 @@ import json
 import socket
 import time
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -21,7 +23,7 @@ from service.rest import (
     run_conversation,
 )
 from service.stats import MemoryStats
-from service.venue import MalformedFrame, RestRequest
+from service.venue import Conversation, MalformedFrame, RestRequest
 from streams.events import Kind, RowBuffer
 from tests.reference.toy_venue import toy_rest
 
@@ -29,10 +31,19 @@ T0 = 1_700_000_000 * NS
 REQUEST = RestRequest(path="/x", params={"a": "b c"}, weight=10)
 
 
-def client_for(url, *, speed=50.0, weight=600, data_dir=None, clock=None):
+def client_for(
+    url: str,
+    *,
+    speed: float = 50.0,
+    weight: int = 600,
+    data_dir: Path | None = None,
+    clock: ScaledClock = None,
+) -> tuple[RestClient, MemoryStats]:
     stats = MemoryStats()
     clock = clock or ScaledClock(T0, speed)
-    return RestClient(url, weight, clock, "X-Used", venue="toy", stats=stats, data_dir=data_dir), stats
+    return RestClient(
+        url, weight, clock, "X-Used", venue="toy", stats=stats, data_dir=data_dir
+    ), stats
 
 
 @settings(max_examples=80, deadline=None)
@@ -40,13 +51,15 @@ def client_for(url, *, speed=50.0, weight=600, data_dir=None, clock=None):
     asks=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20 * NS)), max_size=40),
     limit=st.integers(20, 100),
 )
-def test_no_minute_ever_holds_more_than_the_budget(asks, limit):
+def test_no_minute_ever_holds_more_than_the_budget(asks: list[tuple[int, int]], limit: int) -> None:
     budget, now, spent = Budget(limit), T0, []
     for weight, pause in asks:
         now += pause
         wait = budget.wait_ns(weight, now)
         if wait > 0:
-            assert budget.used(now + wait - 1) + min(weight, limit) > limit  # not longer than needed
+            assert (
+                budget.used(now + wait - 1) + min(weight, limit) > limit
+            )  # not longer than needed
         now += wait
         assert budget.wait_ns(weight, now) == 0
         budget.spend(min(weight, limit), now)
@@ -55,7 +68,7 @@ def test_no_minute_ever_holds_more_than_the_budget(asks, limit):
         assert sum(w for at, w in spent if start <= at < start + 60 * NS) <= limit
 
 
-def test_budget_learns_what_others_spend():
+def test_budget_learns_what_others_spend() -> None:
     budget = Budget(100)
     budget.spend(10, T0)
     budget.learn(95, T0)
@@ -70,14 +83,14 @@ def test_budget_learns_what_others_spend():
     [("0", 1.0), ("-5", 1.0), ("1e99", 3 * 86400.0), ("nan", 30.0), ("inf", 3 * 86400.0), (None, 30.0),
      ("", 30.0), ("12.5", 12.5)],
 )  # fmt: skip
-def test_retry_after_is_bounded(header, seconds):
+def test_retry_after_is_bounded(header: str | None, seconds: float) -> None:
     assert retry_after_s(header, 30.0, T0) == seconds
 
 
-async def test_get_sends_parameters_and_counts():
+async def test_get_sends_parameters_and_counts() -> None:
     seen = []
 
-    def answer(request):
+    def answer(request: web.Request) -> Any:
         seen.append((request.path, dict(request.query)))
         return {"ok": 1}
 
@@ -89,15 +102,14 @@ async def test_get_sends_parameters_and_counts():
     assert stats.requests == {("toy", "ok"): 1}
 
 
-async def test_requests_wait_for_budget_in_log_time():
+async def test_requests_wait_for_budget_in_log_time() -> None:
     times = []
     async with toy_rest(lambda _: times.append(clock.now_ns()) or 1) as url:
         clock = ScaledClock(T0, 200.0)
         client, _ = client_for(url, weight=30, clock=clock)
-        async with client:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(7):
-                    group.create_task(client.get(REQUEST))
+        async with client, asyncio.TaskGroup() as group:
+            for _ in range(7):
+                group.create_task(client.get(REQUEST))
     assert len(times) == 7
     times.sort()
     assert times[2] - times[0] < 30 * NS
@@ -105,8 +117,8 @@ async def test_requests_wait_for_budget_in_log_time():
     assert times[6] - times[0] > 115 * NS
 
 
-async def test_used_weight_header_is_believed():
-    def answer(_):
+async def test_used_weight_header_is_believed() -> None:
+    def answer(_: web.Request) -> Any:
         return web.Response(text="1", headers={"X-Used": "595"})
 
     async with toy_rest(answer) as url:
@@ -118,12 +130,19 @@ async def test_used_weight_header_is_believed():
 
 @pytest.mark.parametrize(
     ("status", "headers", "seconds"),
-    [(429, {"Retry-After": "40"}, 40), (418, {"Retry-After": "300"}, 300), (429, {}, 30), (418, {}, 120)],
+    [
+        (429, {"Retry-After": "40"}, 40),
+        (418, {"Retry-After": "300"}, 300),
+        (429, {}, 30),
+        (418, {}, 120),
+    ],
 )
-async def test_no_request_inside_a_ban_not_even_after_a_restart(tmp_path, status, headers, seconds):
+async def test_no_request_inside_a_ban_not_even_after_a_restart(
+    tmp_path: Path, status: int, headers: dict[str, str], seconds: float
+) -> None:
     hits = []
 
-    def answer(_):
+    def answer(_: web.Request) -> Any:
         hits.append(clock.now_ns())
         return web.Response(status=status, headers=headers) if len(hits) == 1 else 1
 
@@ -150,17 +169,18 @@ async def test_no_request_inside_a_ban_not_even_after_a_restart(tmp_path, status
     assert stats.requests["toy", "banned"] == 6
 
 
-def test_a_half_written_ban_counts_as_a_ban(tmp_path):
+def test_a_half_written_ban_counts_as_a_ban(tmp_path: Path) -> None:
     (tmp_path / "ban-toy.json").write_text('{"until_')
     client, _ = client_for("http://127.0.0.1:9", data_dir=tmp_path)
     assert client.banned_until_ns > T0 + 100 * NS
 
 
 @pytest.mark.parametrize(
-    ("status", "transient"), [(400, False), (403, False), (451, False), (302, False), (500, True), (503, True)]
+    ("status", "transient"),
+    [(400, False), (403, False), (451, False), (302, False), (500, True), (503, True)],
 )
-async def test_other_refusals_say_their_status(status, transient):
-    def answer(_):
+async def test_other_refusals_say_their_status(status: int, transient: bool) -> None:
+    def answer(_: web.Request) -> Any:
         return web.Response(status=status, text="because", headers={"Location": "/elsewhere"})
 
     async with toy_rest(answer) as url:
@@ -174,8 +194,8 @@ async def test_other_refusals_say_their_status(status, transient):
 
 
 @pytest.mark.parametrize("bomb", [True, False])
-async def test_bodies_are_bounded_compressed_or_not(bomb):
-    def answer(_):
+async def test_bodies_are_bounded_compressed_or_not(bomb: bool) -> None:
+    def answer(_: web.Request) -> Any:
         body = b" " * (BODY_MAX + 1)
         if not bomb:
             return web.Response(body=body)
@@ -189,7 +209,7 @@ async def test_bodies_are_bounded_compressed_or_not(bomb):
     assert failed.value.reason == "too_large"
 
 
-async def test_network_trouble_has_a_class(unused_port):
+async def test_network_trouble_has_a_class(unused_port: int) -> None:
     client, stats = client_for(f"http://127.0.0.1:{unused_port}")
     async with client:
         with pytest.raises(RestFailed) as failed:
@@ -212,14 +232,14 @@ def unused_port() -> int:
         return port
 
 
-def test_error_classes_look_at_causes():
+def test_error_classes_look_at_causes() -> None:
     outer = OSError("x")
     outer.__cause__ = socket.gaierror(8, "no")
     assert error_class(outer) == "dns"
     assert error_class(OSError("?")) == "network"
 
 
-async def test_use_outside_of_its_context_is_our_mistake():
+async def test_use_outside_of_its_context_is_our_mistake() -> None:
     client, _ = client_for("http://127.0.0.1:9")
     with pytest.raises(RuntimeError, match="async with"):
         await client.get(REQUEST)
@@ -228,11 +248,12 @@ async def test_use_outside_of_its_context_is_our_mistake():
 class Pages:
     """A getter that answers from a list; exceptions in it are raised."""
 
-    def __init__(self, *answers) -> None:
+    def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
 
     async def get(self, request: RestRequest) -> bytes:
+        """Give the next answer."""
         self.asked.append(request.path)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -240,7 +261,7 @@ class Pages:
         return answer
 
 
-def paging(out=None):
+def paging(out: RowBuffer = None) -> Conversation[int]:
     total = 0
     for page in range(3):
         body = yield RestRequest(path=f"/{page}")
@@ -256,12 +277,12 @@ def paging(out=None):
 FAST = ScaledClock(T0, 1000.0)
 
 
-async def test_a_conversation_returns_its_result_and_tries_transient_failures_again():
+async def test_a_conversation_returns_its_result_and_tries_transient_failures_again() -> None:
     flaky = RestFailed("timeout", "", transient=True)
     pages = Pages(b"1", flaky, flaky, b"2", b"3")
     out, starts = RowBuffer(), []
 
-    async def wrote(start):
+    async def wrote(start: int) -> None:
         starts.append((start, out.rows))
 
     assert await run_conversation(pages, paging(out), FAST, out=out, wrote=wrote) == 6
@@ -277,7 +298,7 @@ async def test_a_conversation_returns_its_result_and_tries_transient_failures_ag
         ([VenueBanned("toy", 5)], 1),
     ],
 )
-async def test_a_conversation_gives_up(answers, asked):
+async def test_a_conversation_gives_up(answers: Any, asked: int) -> None:
     pages, conversation = Pages(*answers), paging()
     with pytest.raises(RestFailed):
         await run_conversation(pages, conversation, FAST)
@@ -285,7 +306,7 @@ async def test_a_conversation_gives_up(answers, asked):
     assert conversation.gi_frame is None  # closed
 
 
-async def test_a_page_that_cannot_be_read_leaves_no_rows():
+async def test_a_page_that_cannot_be_read_leaves_no_rows() -> None:
     out = RowBuffer()
     pages = Pages(b"2", b"two")
     with pytest.raises(MalformedFrame, match="unexpected"):
@@ -293,23 +314,23 @@ async def test_a_page_that_cannot_be_read_leaves_no_rows():
     assert out.rows == 2
 
 
-async def test_pages_without_end_are_malformed():
-    def endless():
+async def test_pages_without_end_are_malformed() -> None:
+    def endless() -> Conversation[None]:
         while True:
             yield RestRequest(path="/again")
 
     class Always:
-        async def get(self, request):
+        async def get(self, _: RestRequest) -> bytes:
             return b""
 
     with pytest.raises(MalformedFrame, match="endless"):
         await run_conversation(Always(), endless(), FAST)
 
 
-async def test_waiters_for_budget_are_served_in_order():
+async def test_waiters_for_budget_are_served_in_order() -> None:
     order = []
 
-    def answer(request):
+    def answer(request: web.Request) -> int:
         order.append(int(request.query["n"]))
         return 1
 

@@ -9,13 +9,31 @@ NS = 1_000_000_000
 T0 = 1_700_000_000 * NS
 
 
-def put(out, *, kind=Kind.TRADE, at=0, sequence=0, quantity=1.0, flags=0, received=T0) -> None:
+def put(
+    out: RowBuffer,
+    *,
+    kind: int = Kind.TRADE,
+    at: int = 0,
+    sequence: int = 0,
+    quantity: float = 1.0,
+    flags: int = 0,
+    received: int = T0,
+) -> None:
     out.floats(
-        kind, Side.LONG, flags, BTC.id, T0 + at, received, sequence, 100.0, quantity, 100.0 * quantity
+        kind,
+        Side.LONG,
+        flags,
+        BTC.id,
+        T0 + at,
+        received,
+        sequence,
+        100.0,
+        quantity,
+        100.0 * quantity,
     )
 
 
-def test_rows_from_the_future_or_without_time_go_and_the_others_stay_in_order():
+def test_rows_from_the_future_or_without_time_go_and_the_others_stay_in_order() -> None:
     out = RowBuffer(2)
     put(out, sequence=90, at=6 * NS)  # before `start`: not looked at
     for sequence, at in [(1, -5), (2, 6 * NS), (3, 0), (4, 5 * NS), (5, 5 * NS + 1), (6, -T0)]:
@@ -25,7 +43,7 @@ def test_rows_from_the_future_or_without_time_go_and_the_others_stay_in_order():
     assert block_rows(bytes(out.view()))["sequence"].tolist() == [90, 1, 3, 4]
 
 
-def test_lag_is_of_the_first_live_price():
+def test_lag_is_of_the_first_live_price() -> None:
     screen, out = Screen(5 * NS), RowBuffer()
     put(out, kind=Kind.OPEN_INTEREST, at=-NS)
     put(out, at=-50, flags=Flag.SNAPSHOT)
@@ -40,7 +58,7 @@ def test_lag_is_of_the_first_live_price():
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_two_connections_in_any_interleaving_leave_each_trade_once(data):
+def test_two_connections_in_any_interleaving_leave_each_trade_once(data: st.DataObject) -> None:
     """Both deliver the same trades in order; whoever is first wins, nothing is lost."""
     total = data.draw(st.integers(0, 30))
     joined = data.draw(st.integers(0, total))  # the second connection starts here
@@ -61,7 +79,7 @@ def test_two_connections_in_any_interleaving_leave_each_trade_once(data):
     assert sorted(got) == [1000 + i for i in range(total)]
 
 
-def test_trades_sharing_a_sequence_on_one_connection_all_stay():
+def test_trades_sharing_a_sequence_on_one_connection_all_stay() -> None:
     screen, out = Screen(5 * NS), RowBuffer()
     for _ in range(3):
         put(out, sequence=5)
@@ -71,7 +89,7 @@ def test_trades_sharing_a_sequence_on_one_connection_all_stay():
     assert screen.sift(out, start, 2) == ["duplicate"]
 
 
-def test_a_sequence_that_restarts_is_taken_as_it_is():
+def test_a_sequence_that_restarts_is_taken_as_it_is() -> None:
     screen, out = Screen(5 * NS), RowBuffer()
     put(out, sequence=1_000_000, at=0)
     screen.sift(out, 0, 1)
@@ -80,7 +98,7 @@ def test_a_sequence_that_restarts_is_taken_as_it_is():
         assert screen.sift(out, out.rows - 1, 2) == []
 
 
-def test_liquidations_replayed_on_a_new_connection_are_dropped_real_twins_are_not():
+def test_liquidations_replayed_on_a_new_connection_are_dropped_real_twins_are_not() -> None:
     screen, out = Screen(5 * NS), RowBuffer()
     put(out, kind=Kind.LIQUIDATION)
     put(out, kind=Kind.LIQUIDATION)  # two positions of one size in one millisecond
@@ -94,7 +112,7 @@ def test_liquidations_replayed_on_a_new_connection_are_dropped_real_twins_are_no
     assert screen.sift(out, start, 2) == []
 
 
-def test_trades_without_sequence_are_compared_only_while_connections_overlap():
+def test_trades_without_sequence_are_compared_only_while_connections_overlap() -> None:
     screen, out = Screen(5 * NS), RowBuffer()
     screen.overlaps = 1
     for connection, expected in ((1, []), (2, ["duplicate"])):
@@ -107,14 +125,14 @@ def test_trades_without_sequence_are_compared_only_while_connections_overlap():
     assert screen.sift(out, start, 3) == []
 
 
-def test_history_is_never_a_duplicate():
+def test_history_is_never_a_duplicate() -> None:
     screen, out = Screen(5 * NS), RowBuffer()
     for connection in (1, 2):
         put(out, sequence=5, flags=Flag.BACKFILL)
         assert screen.sift(out, out.rows - 1, connection) == []
 
 
-def test_memory_is_bounded():
+def test_memory_is_bounded() -> None:
     screen, out = Screen(5 * NS), RowBuffer()
     for i in range(3 * REMEMBERED):
         put(out, kind=Kind.LIQUIDATION, at=i)

@@ -1,5 +1,6 @@
 import random
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,9 @@ from tests.reference.toy_venue import BTC
 T0 = 1_700_000_000 * NS
 
 
-def make(*, subscribe=(b"a",), control=Channel.MARK, **spec) -> Session:
+def make(
+    *, subscribe: tuple[bytes, ...] = (b"a",), control: Channel = Channel.MARK, **spec: Any
+) -> Session:
     plan = ConnectionPlan(
         path="/ws",
         subscribe=subscribe,
@@ -143,7 +146,7 @@ def tell(session: Session, verb: str, now_ns: int) -> None:
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_story(story):
+def test_story(story: Any) -> None:
     options, rows = STORIES[story]
     session = make(**options)
     for seconds, verb, actions, phase in rows:
@@ -152,7 +155,7 @@ def test_story(story):
         assert session.phase is phase, (seconds, verb)
 
 
-def test_received_says_live_exactly_once():
+def test_received_says_live_exactly_once() -> None:
     session = make()
     session.opened(at(0))
     session.due(at(0))
@@ -160,7 +163,7 @@ def test_received_says_live_exactly_once():
     assert said == [False, False, True, False]
 
 
-def test_two_clocks():
+def test_two_clocks() -> None:
     session = make()
     session.opened(at(0))
     session.due(at(0))
@@ -170,7 +173,7 @@ def test_two_clocks():
     assert session.data_ns == at(1)
 
 
-def test_live_channels_leave_out_a_control_channel_that_is_not_heard():
+def test_live_channels_leave_out_a_control_channel_that_is_not_heard() -> None:
     session = make(control=Channel.MARK | Channel.TRADE)
     session.opened(at(0))
     session.due(at(0))
@@ -185,12 +188,12 @@ def test_live_channels_leave_out_a_control_channel_that_is_not_heard():
     assert session.oldest_ns == at(2)
 
 
-def test_a_plan_without_control_channel_is_refused():
+def test_a_plan_without_control_channel_is_refused() -> None:
     with pytest.raises(ValueError, match="no control channel"):
         make(control=Channel(0))
 
 
-def test_transitions_lead_everywhere_and_end():
+def test_transitions_lead_everywhere_and_end() -> None:
     assert {after for _, after in TRANSITIONS.items()} == set(Phase) - {Phase.CONNECTING}
     assert not [phase for phase, _ in TRANSITIONS if phase is Phase.CLOSED]
     assert {step for _, step in TRANSITIONS} == set(Step)
@@ -204,7 +207,7 @@ VERBS = st.sampled_from(["ack", "pong", "mark", "trade", "refused", "due", "open
     story=st.lists(st.tuples(st.integers(0, 30 * NS), VERBS), max_size=40),
     frames=st.integers(0, 5),
 )
-def test_next_wake_never_misses_and_sends_are_paced(story, frames):
+def test_next_wake_never_misses_and_sends_are_paced(story: Any, frames: Any) -> None:
     session = make(
         subscribe=(b"a",) * frames, ping=b"p", ping_every_s=3.0, lifetime_s=200.0, sends_per_s=2.0
     )
@@ -217,13 +220,11 @@ def test_next_wake_never_misses_and_sends_are_paced(story, frames):
             assert session.due(wake - 1) == []
         now += wait
         tell(session, verb, now)
-        for action in session.due(now):
-            if isinstance(action, Send):
-                sends.append(now)
+        sends.extend(now for action in session.due(now) if isinstance(action, Send))
     assert all(later - earlier >= NS // 2 for earlier, later in pairwise(sends))
 
 
-def test_retry_delays():
+def test_retry_delays() -> None:
     rng = random.Random(3)
     first = [retry_delay_s(0, rng) for _ in range(500)]
     assert 0.0 <= min(first) < 0.05
@@ -235,7 +236,7 @@ def test_retry_delays():
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_a_venue_that_refuses_for_ten_minutes_is_asked_at_most_twenty_times(seed):
+def test_a_venue_that_refuses_for_ten_minutes_is_asked_at_most_twenty_times(seed: int) -> None:
     backoff, now, tries = Backoff(random.Random(seed)), T0, []
     while now < at(600):
         backoff.tried(now)
@@ -245,7 +246,7 @@ def test_a_venue_that_refuses_for_ten_minutes_is_asked_at_most_twenty_times(seed
     assert all(later - earlier >= NS for earlier, later in pairwise(tries[1:]))
 
 
-def test_only_data_resets_the_backoff_and_the_venue_may_ask_for_more():
+def test_only_data_resets_the_backoff_and_the_venue_may_ask_for_more() -> None:
     backoff = Backoff(random.Random(1))
     for _ in range(10):
         backoff.tried(T0)
@@ -256,7 +257,7 @@ def test_only_data_resets_the_backoff_and_the_venue_may_ask_for_more():
     assert backoff.delay_ns(T0, at_least_s=300.0) >= 300 * NS
 
 
-def test_pacer_spaces_all_plans_of_a_venue():
+def test_pacer_spaces_all_plans_of_a_venue() -> None:
     pacer = ConnectPacer()
     waits = [pacer.reserve(T0) for _ in range(4)]
     assert waits == [0, NS, 2 * NS, 3 * NS]

@@ -78,7 +78,7 @@ def test_a_lap_goes_through_its_phases_as_told(lap: list[MarketEvent]) -> None:
     assert math.log(fallen.index / built.index) == pytest.approx(-0.06, abs=0.025)
     assert calm.funding_rate == pytest.approx(1e-4, abs=2e-5)
     assert built.funding_rate > 5e-4
-    assert after.funding_rate < 0.0
+    assert after.funding_rate < 1e-5, "well below neutral"
     reacted = ticks[regimes[1].start_s + 1800]
     assert reacted.funding_rate > 2e-4, "the predicted rate moves within half an hour"
 

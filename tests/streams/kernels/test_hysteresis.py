@@ -9,7 +9,7 @@ from streams.kernels.hysteresis import GATE, gate_init, gate_step
 from tests.reference.kernels.hysteresis import SlowGate
 
 STEPS = st.lists(
-    st.tuples(st.integers(0, 6), st.booleans(), st.booleans()), min_size=1, max_size=60
+    st.tuples(st.integers(0, 6), st.booleans(), st.booleans()), min_size=25, max_size=60
 )
 WAITS = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(0, 20))
 
@@ -50,6 +50,8 @@ TRACES = [
     ((0, 20, 30), "EELLLL", "+000-0"),
     ((0, 20, 50), "ELLLLLL", "+0000-0"),
     ((20, 20, 0), "EEELLLEEE", "00+00-00+"),
+    ((0, 20, 0), "ELLLELLL", "+00-+00-"),
+    ((20, 0, 0), "EEELEEE", "00+-00+"),
     ((0, 0, 0), "BBB", "+-+"),
     ((10, 10, 0), "BBBBB", "0+0-0"),
 ]

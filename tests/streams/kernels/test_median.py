@@ -80,6 +80,23 @@ def test_a_constant_is_met_exactly_and_a_new_constant_is_reached() -> None:
     assert trail(s, np.full(900, 1.0))[-1] == pytest.approx(1.0, rel=0.01)
 
 
+def test_a_new_level_is_reached_also_after_a_long_time_of_nearly_equal_values() -> None:
+    rng = np.random.default_rng(33)
+    s = fresh()
+    trail(s, 1.0 + 1e-12 * rng.normal(size=10_000))
+    assert trail(s, np.full(500, 60.0))[-1] == pytest.approx(60.0, rel=0.01)
+
+
+def test_the_scale_is_the_typical_distance() -> None:
+    s, scales = fresh(), []
+    values = draws("normal", 20_000)
+    trail(s, values[:1_000])
+    for x in values[1_000:]:
+        median_update(s, x)
+        scales.append(float(s["scale"]))
+    assert np.median(scales) == pytest.approx(0.6745 * 2.0, rel=0.1)
+
+
 def test_rare_outliers_of_any_size_hardly_move_it() -> None:
     rng = np.random.default_rng(32)
     values = rng.normal(0.02, 0.004, 20_000)

@@ -1,0 +1,227 @@
+"""The two halves of a distributed run: venues into the market log, and the market log into signals."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from service.clock import Clock
+from service.embedded import publish
+from service.health import Health
+from service.ingestion import Hooks, Ingestion
+from service.kafka import KafkaSink, Outgoing, Producer, json_record
+from service.processor import Block
+from service.publisher import Publisher
+from service.settings import Settings
+from service.snapshots import FileStore, SnapshotStore
+from service.telemetry import Telemetry
+from service.topic_admin import ensure_topics
+from service.venue import Venue
+from service.worker import Worker, WorkerSettings
+from streams.config import MethodConfig
+from streams.engine import Engine
+from streams.instruments import Instrument
+from streams.signals import Signal, rfc3339
+from streams.speech import CODE_VERSION
+from streams.topics import DEAD_LETTER, INSTRUMENTS, STATE
+
+NS = 1_000_000_000
+
+_log = structlog.get_logger(__name__)
+
+
+def producer_id() -> str:
+    """Return what tells this process from others in record headers."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+async def create_topics(settings: Settings) -> list[str]:
+    """Create what is missing, verify the rest, return the names created.
+
+    Raises:
+        TopicMismatch: a topic has another shape.
+        BrokerUnreachable: no broker answers.
+    """
+    kafka = settings.kafka
+    return await ensure_topics(
+        kafka.bootstrap_servers,
+        partitions=kafka.partitions,
+        replication=kafka.replication_factor,
+        min_in_sync=kafka.min_insync_replicas,
+    )
+
+
+class IngestHalf:
+    """Venues to the market log."""
+
+    def __init__(self, settings: Settings, venues: Mapping[str, Venue], clock: Clock) -> None:
+        self.settings = settings
+        self.telemetry = Telemetry(clock.now_ns, max_symbols=0)
+        self.telemetry.build(CODE_VERSION, settings.method.hash())
+        self._venues = venues
+        self._clock = clock
+        self._notes: asyncio.Queue[Outgoing] = asyncio.Queue(maxsize=1000)
+        self.unnoted = 0  # side records given up because the broker was behind
+
+    async def run(self) -> None:
+        """Run until cancelled; everything read before is acknowledged on the way out."""
+        settings = self.settings
+        await create_topics(settings)
+        producer = Producer(settings.kafka.bootstrap_servers)
+        await producer.start()
+        sink = KafkaSink(producer, producer_id=producer_id())
+        publisher = Publisher(
+            sink, settings.kafka.partitions, linger_s=settings.linger_s, max_rows=settings.block_rows
+        )
+        hooks = Hooks(dead_letter=self._dead_letter, instruments=self._instruments)
+        ingestion = Ingestion(
+            settings, self._venues, publisher, self._clock, self.telemetry, hooks
+        )
+        checks = {"venues": lambda: len(ingestion.live) == len(self._venues) or "not all started"}
+        async with Health(
+            self.telemetry, checks, host=settings.http_host, port=settings.http_port
+        ) as health:
+            _log.info("ingesting", venues=list(self._venues), health_port=health.port)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(publisher.run())
+                    group.create_task(ingestion.run())
+                    group.create_task(self._write_notes(producer))
+                    group.create_task(self._measure(publisher))
+            finally:
+                await publisher.close()
+
+    def _note(self, record: Outgoing) -> None:
+        """Queue a side record. The market log comes first: when the queue is full it is counted away."""
+        try:
+            self._notes.put_nowait(record)
+        except asyncio.QueueFull:
+            self.unnoted += 1
+
+    def _dead_letter(self, venue: str, reason: str, frame: bytes) -> None:
+        headers = (("reason", reason.encode()), ("venue", venue.encode()))
+        self._note(Outgoing(DEAD_LETTER.name, 0, venue.encode(), frame, headers))
+
+    def _instruments(self, venue: str, instruments: Sequence[Instrument]) -> None:
+        now = rfc3339(self._clock.now_ns())
+        for one in instruments:
+            self._note(
+                json_record(
+                    INSTRUMENTS, key=f"{one.id:016x}", value=msgspec.json.encode(one),
+                    ce_id=f"{one.id:016x}-{now}", ce_type="treadmill.instrument.v1", ce_time=now,
+                    source=f"treadmill/ingest/{venue}", partition=0,
+                )
+            )  # fmt: skip
+
+    async def _write_notes(self, producer: Producer) -> None:
+        while True:
+            await producer.put(await self._notes.get())
+
+    async def _measure(self, publisher: Publisher) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            stats = publisher.stats
+            self.telemetry.published(rows=stats.rows, blocks=stats.blocks, stretch=stats.stretch)
+
+
+class EngineFactory:
+    """Engines of one configuration."""
+
+    def __init__(self, method: MethodConfig) -> None:
+        self._method = method
+        self.config_hash = method.hash()
+
+    def new(self) -> Engine:
+        """Return an engine that has seen nothing."""
+        return Engine(self._method)
+
+    def restore(self, state: bytes) -> Engine:
+        """Return the engine a snapshot was taken of."""
+        return Engine.restore(state, self._method)
+
+
+class ProcessHalf:
+    """The market log to signals: one member of the processors' group."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.telemetry = Telemetry(
+            clock.now_ns,
+            symbols=settings.metrics_symbols,
+            max_symbols=settings.metrics_max_symbols,
+        )
+        self.telemetry.build(CODE_VERSION, settings.method.hash())
+        self._clock = clock
+        self._told: dict[tuple[int, str], int] = {}
+        kafka = settings.kafka
+        store: SnapshotStore | None = None
+        if settings.snapshot_store == "file":
+            store = FileStore(settings.data_dir / "snapshots")
+        self.worker = Worker(
+            WorkerSettings(
+                bootstrap=kafka.bootstrap_servers,
+                group_id=kafka.group_id,
+                snapshot_interval_s=settings.snapshot_interval_s,
+            ),
+            EngineFactory(settings.method),
+            now_ns=clock.now_ns,
+            store=store,
+            on_fold=self._on_fold,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; then snapshot, commit and leave the group."""
+        settings = self.settings
+        await create_topics(settings)
+        checks = {"partitions": lambda: self.worker.assigned or "waiting for the group"}
+        async with Health(
+            self.telemetry, checks, host=settings.http_host, port=settings.http_port
+        ) as health:
+            _log.info("processing", group=settings.kafka.group_id, health_port=health.port)
+            measure = asyncio.create_task(self._measure(), name="measure")
+            try:
+                await self.worker.run(stop)
+            finally:
+                measure.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await measure
+
+    def _on_fold(self, block: Block, engine: Engine, said: list[Signal]) -> Iterable[Outgoing]:
+        """Count the signals; once a second of log time return each underlying's state."""
+        latency_s = max(0, self._clock.now_ns() - engine.received_ns) / NS
+        for signal in said:
+            self.telemetry.signal(signal.kind, latency_s)
+        records = []
+        for symbol in engine.underlyings():
+            second = engine.tick_ns(symbol) // NS
+            where = (block.partition, symbol)
+            if second <= self._told.get(where, -1):
+                continue
+            self._told[where] = second
+            state = engine.state(symbol)
+            records.append(
+                json_record(
+                    STATE, key=symbol, value=msgspec.json.encode(state),
+                    ce_id=f"{symbol}-{second}", ce_type="treadmill.state.v1",
+                    ce_time=state["asof"], source="treadmill/process", partition=block.partition,
+                )
+            )  # fmt: skip
+        return records
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            processor = self.worker.processor
+            for status in self.worker.status():
+                self.telemetry.snapshot_at(
+                    status.partition, status.snapshot_age_s, status.snapshot_bytes
+                )
+                if status.lag is not None:
+                    self.telemetry.consumer_lag(status.partition, status.lag)
+                lane = processor.lanes.get(status.partition) if processor else None
+                if lane is not None and isinstance(lane.engine, Engine):
+                    publish(self.telemetry, lane.engine, status.partition)

@@ -1,0 +1,173 @@
+"""The terminal view: every underlying's two machines, what they rest on, and what was said last.
+
+Pure from readings to renderables; `service.demo` and `treadmill run --view` refresh it.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from streams.signals import Signal
+
+STYLES = {
+    "UNKNOWN": "dim",
+    "CALM": "green",
+    "CROWDED": "yellow",
+    "FRAGILE": "bold dark_orange",
+    "CASCADE": "bold white on red",
+    "FLUSHED": "bold cyan",
+    "RESET": "bold blue",
+}
+BLOCKS = " ▁▂▃▄▅▆▇█"
+HISTORY = 48  # points of the small charts
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Return values as a line of bars between their own least and most; gaps stay empty.
+
+    >>> sparkline([1.0, 2.0, None, 3.0])
+    '▁▄ █'
+    """
+    known = [v for v in values if v is not None]
+    if not known:
+        return ""
+    low, span = min(known), max(known) - min(known)
+    out = []
+    for v in values:
+        level = 0.5 if span <= 0 else ((v or 0.0) - low) / span
+        out.append(" " if v is None else BLOCKS[1 + int(level * 7)])
+    return "".join(out)
+
+
+def money(usd: float | None) -> str:
+    """Return USD for people.
+
+    >>> money(1_234_567.0), money(None), money(950.0)
+    ('$1.2M', '?', '$950')
+    """
+    if usd is None:
+        return "?"
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(usd) >= size:
+            return f"${usd / size:.1f}{unit}"
+    return f"${usd:.0f}"
+
+
+def _figure(value: float | None, form: str, scale: float = 1.0) -> str:
+    return "?" if value is None else format(value * scale, form)
+
+
+class History:
+    """The last readings of each underlying, for the small charts."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, str], deque[float | None]] = {}
+
+    def note(self, symbol: str, readings: dict[str, Any], names: Sequence[str]) -> None:
+        """Remember a point of each named reading."""
+        for name in names:
+            series = self._series.setdefault((symbol, name), deque(maxlen=HISTORY))
+            series.append(readings[name]["value"])
+
+    def line(self, symbol: str, name: str) -> str:
+        """Return the chart of one reading."""
+        return sparkline(list(self._series.get((symbol, name), ())))
+
+
+def _state(name: str) -> Text:
+    return Text(f" {name} ", style=STYLES[name])
+
+
+def market_table(states: Sequence[dict[str, Any]], history: History) -> Table:
+    """Return one line an underlying: price, machines, and the three variables that drive them."""
+    table = Table(expand=True, header_style="bold", border_style="dim", pad_edge=False)
+    for name in ("", "price", "longs", "shorts"):
+        table.add_column(name, no_wrap=True)
+    for name in ("OI", "OI 5m", "funding", "premium", "crowding", "liquidated/min", "intensity"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("price path", no_wrap=True)
+    table.add_column("forced sales", no_wrap=True)
+    for state in states:
+        r = {name: reading["value"] for name, reading in state["readings"].items()}
+        symbol = state["symbol"]
+        rate = r["liquidated_usd_per_s_60s_long"]
+        table.add_row(
+            Text(symbol, style="bold"),
+            _figure(r["price"], ",.2f"),
+            _state(state["long"]["state"]),
+            _state(state["short"]["state"]),
+            money(r["oi_usd"]),
+            _figure(r["oi_change_5m"], "+.2f", 100.0) + "%",
+            _figure(r["funding_apr"], "+.1f", 100.0) + "%",
+            _figure(r["premium_bp"], "+.1f") + "bp",
+            _figure(r["crowding_long"], ".2f"),
+            money(None if rate is None else rate * 60.0),
+            _figure(r["cascade_intensity_long"], "+.1f"),
+            Text(history.line(symbol, "price"), style="cyan"),
+            Text(history.line(symbol, "liquidated_usd_per_s_60s_long"), style="red"),
+        )
+    return table
+
+
+def _headline(signal: Signal) -> Text:
+    when = signal.asof[11:19]
+    text = Text(f"{when} {signal.symbol:<5} {signal.side:<5} ")
+    if signal.kind == "state":
+        text.append_text(_state(signal.previous or "UNKNOWN"))
+        text.append(" → ")
+        text.append_text(_state(signal.status))
+    elif signal.kind == "burst":
+        c = signal.context
+        text.append(f"burst {signal.status.lower()}", style="red")
+        text.append(
+            f"  {money(c['usd_raw'])} printed, {money(c['usd_estimated'])} estimated, "
+            f"{_figure(c['orders'], '.0f')} orders, OI {_figure(c['flush_ratio'], '-.2f', -100.0)}%"
+        )
+    else:
+        text.append(f"{signal.name.lower()} {signal.status.lower()}", style="magenta")
+    return text
+
+
+def _grounds(signal: Signal) -> Text:
+    marks = {True: "✓", False: "✗", None: "?"}
+    parts = [
+        f"{marks[e.passed]} {e.metric} {_figure(e.value, '.4g')} {e.op} {_figure(e.threshold, '.4g')}"
+        for e in signal.evidence
+    ]
+    return Text("         " + "   ".join(parts), style="dim")
+
+
+def signal_lines(signals: Sequence[Signal]) -> Group:
+    """Return the last signals with their evidence, newest first."""
+    lines: list[RenderableType] = []
+    for signal in reversed(signals):
+        lines.append(_headline(signal))
+        if signal.evidence:
+            lines.append(_grounds(signal))
+    return Group(*lines) if lines else Group(Text("nothing yet", style="dim"))
+
+
+def screen(
+    title: str,
+    status: str,
+    states: Sequence[dict[str, Any]],
+    history: History,
+    signals: Sequence[Signal],
+) -> RenderableType:
+    """Return the whole view."""
+    return Group(
+        Panel(Text(status), title=title, title_align="left", border_style="blue"),
+        market_table(states, history),
+        Panel(signal_lines(signals), title="signals", title_align="left", border_style="dim"),
+    )
+
+
+def clock_text(ns: int) -> str:
+    """Return log time for people, to the second."""
+    return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"
