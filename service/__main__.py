@@ -36,7 +36,9 @@ Port = Annotated[int | None, typer.Option("--http-port", help="Port of /metrics;
 
 
 def _settings(config: Path | None, **overrides: Any) -> Settings:
-    given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
+    given = {
+        name.replace("__", "."): value for name, value in overrides.items() if value is not None
+    }
     return configuration.load(os.environ, config=config, overrides=given)
 
 
@@ -312,7 +314,7 @@ def show_config(
     table = Table("option", "value", "unit or range", "environment", "what it does", expand=True)
     for option in configuration.describe():
         value = values.get(option.name, option.default)
-        table.add_row(option.name, str(value), option.range, option.variable, option.sentence)
+        table.add_row(option.name, str(value), option.range, option.env, option.sentence)
     Console().print(table)
 
 
@@ -329,7 +331,9 @@ def main() -> None:
     except typer.Abort:
         sys.exit(130)
     except Exception as error:  # click's usage errors carry their own one line
-        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(
+            error, "format_message"
+        ):
             typer.echo(f"treadmill: {error.format_message()}", err=True)
             sys.exit(2)
         raise

@@ -199,6 +199,11 @@ class Keeper:
         self._serving: Link | None = None
         intake.feeds.add(source, plan.instruments, plan.channels)
 
+    @property
+    def serving(self) -> bool:
+        """Whether a connection of this plan delivers data."""
+        return self._serving is not None
+
     async def run(self) -> None:
         """Stay connected until cancelled."""
         delay_ns = 0

@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from service.clock import ScaledClock
@@ -123,7 +123,7 @@ class Demo:
             await asyncio.sleep(0.25)
         await running
 
-    def _screen(self) -> object:
+    def _screen(self) -> RenderableType:
         engine = self.embedded.engine if self.embedded else None
         states = [engine.state(symbol) for symbol in engine.underlyings()] if engine else []
         for state in states:

@@ -13,9 +13,10 @@ from service.clock import Clock
 from service.embedded import publish
 from service.health import Health
 from service.ingestion import Hooks, Ingestion
-from service.kafka import KafkaSink, Outgoing, Producer, json_record
+from service.kafka import KafkaSink, Producer
 from service.processor import Block
 from service.publisher import Publisher
+from service.records import Outgoing, json_record
 from service.settings import Settings
 from service.snapshots import FileStore, SnapshotStore
 from service.telemetry import Telemetry
@@ -75,12 +76,13 @@ class IngestHalf:
         await producer.start()
         sink = KafkaSink(producer, producer_id=producer_id())
         publisher = Publisher(
-            sink, settings.kafka.partitions, linger_s=settings.linger_s, max_rows=settings.block_rows
+            sink,
+            settings.kafka.partitions,
+            linger_s=settings.linger_s,
+            max_rows=settings.block_rows,
         )
         hooks = Hooks(dead_letter=self._dead_letter, instruments=self._instruments)
-        ingestion = Ingestion(
-            settings, self._venues, publisher, self._clock, self.telemetry, hooks
-        )
+        ingestion = Ingestion(settings, self._venues, publisher, self._clock, self.telemetry, hooks)
         checks = {"venues": lambda: len(ingestion.live) == len(self._venues) or "not all started"}
         async with Health(
             self.telemetry, checks, host=settings.http_host, port=settings.http_port
@@ -91,7 +93,7 @@ class IngestHalf:
                     group.create_task(publisher.run())
                     group.create_task(ingestion.run())
                     group.create_task(self._write_notes(producer))
-                    group.create_task(self._measure(publisher))
+                    group.create_task(self._measure(publisher, ingestion))
             finally:
                 await publisher.close()
 
@@ -121,11 +123,12 @@ class IngestHalf:
         while True:
             await producer.put(await self._notes.get())
 
-    async def _measure(self, publisher: Publisher) -> None:
+    async def _measure(self, publisher: Publisher, ingestion: Ingestion) -> None:
         while True:
             await asyncio.sleep(1.0)
             stats = publisher.stats
             self.telemetry.published(rows=stats.rows, blocks=stats.blocks, stretch=stats.stretch)
+            ingestion.report(self.telemetry)
 
 
 class EngineFactory:
@@ -216,12 +219,15 @@ class ProcessHalf:
         while True:
             await asyncio.sleep(1.0)
             processor = self.worker.processor
+            if processor is not None:
+                self.telemetry.processor(msgspec.to_builtins(processor.stats))
             for status in self.worker.status():
-                self.telemetry.snapshot_at(
-                    status.partition, status.snapshot_age_s, status.snapshot_bytes
+                self.telemetry.partition(
+                    status.partition,
+                    lag=status.lag,
+                    snapshot_age_s=status.snapshot_age_s,
+                    snapshot_bytes=status.snapshot_bytes,
                 )
-                if status.lag is not None:
-                    self.telemetry.consumer_lag(status.partition, status.lag)
                 lane = processor.lanes.get(status.partition) if processor else None
                 if lane is not None and isinstance(lane.engine, Engine):
                     publish(self.telemetry, lane.engine, status.partition)

@@ -70,7 +70,9 @@ def _ids(path: Path) -> Iterator[str]:
         return
     with path.open("rb") as file:
         for line in deque(file, maxlen=REMEMBERED):
-            with contextlib.suppress(msgspec.MsgspecError):  # torn by a crash: it will be said again
+            with contextlib.suppress(
+                msgspec.MsgspecError
+            ):  # torn by a crash: it will be said again
                 yield decode(line).id
 
 
@@ -126,9 +128,7 @@ class EmbeddedRun:
     @contextlib.asynccontextmanager
     async def _running(self, bus: EmbeddedBus) -> "AsyncIterator[list[asyncio.Task[None]]]":
         settings = self.settings
-        publisher = Publisher(
-            bus, 1, linger_s=settings.linger_s, max_rows=settings.block_rows
-        )
+        publisher = Publisher(bus, 1, linger_s=settings.linger_s, max_rows=settings.block_rows)
         ingestion = Ingestion(
             settings, self._venues, publisher, self.clock, self.telemetry, self._hooks
         )
@@ -142,7 +142,7 @@ class EmbeddedRun:
                 asyncio.create_task(publisher.run(), name="publisher"),
                 asyncio.create_task(ingestion.run(), name="ingestion"),
                 asyncio.create_task(self._snapshots(), name="snapshots"),
-                asyncio.create_task(self._measure(publisher), name="measure"),
+                asyncio.create_task(self._measure(publisher, ingestion), name="measure"),
             ]
             try:
                 yield tasks
@@ -171,11 +171,10 @@ class EmbeddedRun:
                 self._on_signal(stamped)
 
     async def _restore(self) -> None:
+        self._epoch = await self._store.claim(0)
         snapshot = await self._store.load(0)
         if snapshot is None:
             return
-        self._epoch = snapshot.epoch + 1
-        await self._store.claim(0, self._epoch)
         try:
             self.engine = Engine.restore(snapshot.state, self.settings.method)
         except SchemaMismatch as error:
@@ -200,7 +199,7 @@ class EmbeddedRun:
             await asyncio.sleep(self.settings.snapshot_interval_s)
             await self._save()
 
-    async def _measure(self, publisher: Publisher) -> None:
+    async def _measure(self, publisher: Publisher, ingestion: Ingestion) -> None:
         """Tell the metrics each second what only its owner knows."""
         while True:
             await asyncio.sleep(1.0)
@@ -212,6 +211,7 @@ class EmbeddedRun:
                 snapshot_age_s=(self.clock.now_ns() - self._saved_ns) / 1e9,
                 snapshot_bytes=self._saved_bytes,
             )
+            ingestion.report(self.telemetry)
             publish(self.telemetry, self.engine)
 
 

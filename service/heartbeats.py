@@ -81,6 +81,14 @@ class Feeds:
         """Return what the venue's clock shows when ours shows `now_ns`, delay included."""
         return now_ns if math.isnan(self.lag_s) else now_ns - int(self.lag_s * NS)
 
+    @property
+    def live(self) -> Channel:
+        """The channels that some source delivers now."""
+        live = Channel(0)
+        for state in self._sources.values():
+            live |= state.live
+        return live
+
     def add(self, source: str, instruments: tuple[Instrument, ...], channels: Channel) -> None:
         """Announce a source. Its channels are neither up nor down until `report` says so."""
         self._sources[source] = _Source(instruments, channels)

@@ -16,9 +16,9 @@ from service.publisher import Publisher
 from service.rest import RestClient, run_conversation
 from service.session import ConnectPacer
 from service.stats import IngestStats
-from service.venue import Venue
+from service.venue import Venue, contract_flags
 from service.warmup import Progress, WarmUp, WarmUpOptions
-from streams.events import Flag
+from streams.events import Channel, Flag
 from streams.instruments import Instrument
 
 NS: Final = 1_000_000_000
@@ -39,6 +39,15 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: WarmUpOptions | None = None
     data_dir: Path | None = None  # where bans survive a restart
     seed: int | None = None  # of the jitter
+
+
+class VenueHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue at one moment. `budget_used` is the used share of its REST budget; 0 is no ban."""
+
+    connections: int
+    live: Channel
+    budget_used: float
+    banned_until_ns: int
 
 
 def rest_client(
@@ -94,6 +103,7 @@ class VenueIngest:
             future_s=options.future_s, frame_max=options.frame_max, dead_letter=dead_letter, tap=tap,
         )  # fmt: skip
         self._clock = clock
+        self._spec = venue.SPEC
         self._client = client
         self._options = options
         self._warm_up = (
@@ -117,6 +127,17 @@ class VenueIngest:
             )
             for number, plan in enumerate(venue.plan(self.instruments))
         ]  # fmt: skip
+
+    def health(self) -> VenueHealth:
+        """Return how the venue is doing now."""
+        now_ns = self._clock.now_ns()
+        budget, banned_until_ns = self._client.budget, self._client.banned_until_ns
+        return VenueHealth(
+            connections=sum(keeper.serving for keeper in self._keepers),
+            live=self.intake.feeds.live,
+            budget_used=budget.used(now_ns) / budget.limit,
+            banned_until_ns=banned_until_ns if banned_until_ns > now_ns else 0,
+        )
 
     async def run(self) -> None:
         """Ingest until cancelled; on the way out every feed is declared stopped."""
@@ -152,9 +173,9 @@ class VenueIngest:
         exchange_ns = self.intake.feeds.venue_ns(now_ns)
         pending = set() if self._warm_up is None else self._warm_up.pending
         for one in self.instruments:
-            flags = Flag.HAS_BACKFILL if one.id in pending else Flag(0)
-            if one.contract_type == "inverse":
-                flags |= Flag.INVERSE
+            flags = contract_flags(self._spec, one)
+            if one.id in pending:
+                flags |= Flag.HAS_BACKFILL
             self.intake.out.contract(
                 flags, one.id, exchange_ns, now_ns,
                 one.funding_interval_ns, one.underlying, one.venue,

@@ -12,18 +12,22 @@ import structlog
 
 from service.clock import Clock
 from service.configuration import chosen
-from service.ingest import IngestOptions, VenueIngest, discover, rest_client
+from service.ingest import IngestOptions, VenueHealth, VenueIngest, discover, rest_client
 from service.intake import DeadLetter, Tap
 from service.publisher import Publisher
 from service.rest import RestClient
 from service.settings import Settings
 from service.stats import IngestStats
+from service.telemetry import Telemetry
 from service.venue import Venue, VenueError
 from service.warmup import Progress, WarmUpOptions
+from streams.events import Channel
 from streams.instruments import Instrument
 
 DAY_S = 86_400.0
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+_NOT_STARTED = VenueHealth(connections=0, live=Channel(0), budget_used=0.0, banned_until_ns=0)
 
 _log = structlog.get_logger(__name__)
 
@@ -45,9 +49,7 @@ def options_of(settings: Settings, venue: str) -> IngestOptions:
     urls = settings.venue_urls.get(venue)
     days = settings.warmup_days
     history_s = max(days.open_interest, days.funding, days.candles) * DAY_S
-    warm_up = WarmUpOptions(
-        history_s=history_s, deadline_s=0.9 * settings.method.warmup_hold_s
-    )
+    warm_up = WarmUpOptions(history_s=history_s, deadline_s=0.9 * settings.method.warmup_hold_s)
     return IngestOptions(
         websocket_url=urls.websocket_url if urls else None,
         rest_url=urls.rest_url if urls else None,
@@ -84,6 +86,16 @@ class Ingestion:
         async with asyncio.TaskGroup() as group:
             for name, venue in self._venues.items():
                 group.create_task(self._venue(name, venue))
+
+    def report(self, telemetry: Telemetry) -> None:
+        """Set the gauges of every venue; what is not being read is down."""
+        for name in self._venues:
+            ingest = self.live.get(name)
+            health = ingest.health() if ingest is not None else _NOT_STARTED
+            telemetry.connected(name, health.connections)
+            telemetry.rest_budget(name, health.budget_used, health.banned_until_ns)
+            for channel in Channel.ALL:
+                telemetry.feed(name, str(channel.name).lower(), up=bool(health.live & channel))
 
     async def _venue(self, name: str, venue: Venue) -> None:
         options = options_of(self._settings, name)

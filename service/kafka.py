@@ -5,24 +5,24 @@ clients share (`security_protocol`, `sasl_mechanism`, `ssl_context` and so on), 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from service.records import Headers, LogRecord, Outgoing
 from streams.events import SCHEMA_VERSION
-from streams.signals import Signal, encode
-from streams.topics import MARKET, SIGNALS, Topic
+from streams.topics import MARKET
 
 #: Records handed over and not yet acknowledged. Past it, `put` waits: that is the back-pressure.
 MAX_IN_FLIGHT: Final = 256
-#: How long a record may stay unacknowledged while brokers are away, before the process gives up.
+#: How long brokers may be away before the process gives up. Until then idempotence retries safely.
 DELIVERY_TIMEOUT_S: Final = 120.0
+_REQUEST_TIMEOUT_MS: Final = 15_000  # a broker that hangs is asked again after this
 NO_CLIENT: Final[Mapping[str, Any]] = MappingProxyType({})
-
-Headers = tuple[tuple[str, bytes], ...]
 
 
 class Undelivered(Exception):  # noqa: N818 - names what happened
@@ -31,26 +31,6 @@ class Undelivered(Exception):  # noqa: N818 - names what happened
 
 class BrokerUnreachable(Exception):  # noqa: N818
     """No broker answered at the addresses given."""
-
-
-class LogRecord(NamedTuple):
-    """One record as read back. `value` None is a tombstone; `timestamp_ms` is the producer's."""
-
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-class Outgoing(NamedTuple):
-    """One record to write. `partition` None leaves the choice to the key's hash."""
-
-    topic: str
-    partition: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class Producer:
@@ -74,9 +54,10 @@ class Producer:
             "acks": "all",
             "enable_idempotence": True,
             "linger_ms": 0,
-            "request_timeout_ms": int(delivery_timeout_s * 1000),
+            "request_timeout_ms": _REQUEST_TIMEOUT_MS,
             **client,
         }
+        self._patience_s = delivery_timeout_s
         self._producer: AIOKafkaProducer | None = None
         self._room = asyncio.Semaphore(max_in_flight)
         self._in_flight: set[asyncio.Future[Any]] = set()
@@ -110,26 +91,33 @@ class Producer:
             Undelivered: this or an earlier record was given up.
         """
         self._check()
-        await self._room.acquire()
         try:
+            async with asyncio.timeout(self._patience_s):
+                future = await self._hand_over(record)
+        except (KafkaError, TimeoutError) as error:
+            self._failure = self._failure or error
             self._check()
-            future = await self._connected().send(
-                record.topic,
-                value=record.value,
-                key=record.key,
-                partition=record.partition,
-                headers=list(record.headers),
-            )
-        except KafkaError as error:
-            self._room.release()
-            self._failure = error
-            self._check()
-        except BaseException:
-            self._room.release()
-            raise
         else:
             self._in_flight.add(future)
             future.add_done_callback(self._done)
+
+    async def _hand_over(self, record: Outgoing) -> "asyncio.Future[Any]":
+        """Give `record` to aiokafka, as often as its buffer is full for too long for its taste."""
+        await self._room.acquire()
+        try:
+            while True:
+                with contextlib.suppress(KafkaTimeoutError):
+                    return await self._connected().send(
+                        record.topic,
+                        value=record.value,
+                        key=record.key,
+                        partition=record.partition,
+                        headers=list(record.headers),
+                    )
+                self._check()
+        except BaseException:
+            self._room.release()
+            raise
 
     async def flush(self) -> None:
         """Wait for the acknowledgement of every record handed over so far.
@@ -138,8 +126,10 @@ class Producer:
             Undelivered: one was given up.
         """
         if waiting := list(self._in_flight):
-            await asyncio.wait(waiting)
+            _, late = await asyncio.wait(waiting, timeout=self._patience_s)
             await asyncio.sleep(0)  # the futures' own callbacks run before we look at the failure
+            if late and self._failure is None:
+                self._failure = TimeoutError(f"no acknowledgement in {self._patience_s:g} s")
         self._check()
 
     async def close(self) -> None:
@@ -150,6 +140,8 @@ class Producer:
         try:
             await self.flush()
         finally:
+            if self._in_flight:  # given up by us, but `stop` would wait for them without end
+                producer._sender.sender_task.cancel()  # noqa: SLF001
             await producer.stop()
 
     def acked_end(self, topic: str, partition: int) -> int | None:
@@ -216,46 +208,6 @@ class KafkaSink:
     async def close(self) -> None:
         """Flush and disconnect."""
         await self._producer.close()
-
-
-def json_record(
-    topic: Topic,
-    *,
-    key: str,
-    value: bytes | None,
-    ce_id: str,
-    ce_type: str,
-    ce_time: str,
-    source: str,
-    partition: int | None = None,
-) -> Outgoing:
-    """Return a keyed JSON record with CloudEvents 1.0 headers (binary mode: the value stays plain).
-
-    `value` None is a tombstone of a compacted topic. `ce_time` is RFC 3339.
-    """
-    headers: Headers = (
-        ("ce_specversion", b"1.0"),
-        ("ce_id", ce_id.encode()),
-        ("ce_type", ce_type.encode()),
-        ("ce_source", source.encode()),
-        ("ce_time", ce_time.encode()),
-        ("content-type", b"application/json"),
-    )
-    return Outgoing(topic.name, partition, key.encode(), value, headers)
-
-
-def signal_record(signal: Signal, *, partition: int, source: str) -> Outgoing:
-    """Return the record that carries `signal`, in the partition its underlying has everywhere."""
-    return json_record(
-        SIGNALS,
-        key=signal.symbol,
-        value=encode(signal),
-        ce_id=signal.id,
-        ce_type=signal.schema,
-        ce_time=signal.asof,
-        source=source,
-        partition=partition,
-    )
 
 
 class LogReader:

@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from service.kafka import LogReader, Outgoing, Producer, signal_record
+from service.kafka import LogReader, Producer
+from service.records import Outgoing, signal_record
 from service.snapshots import Fenced, Snapshot, SnapshotStore
 from streams.events import SCHEMA_VERSION
 from streams.signals import Signal, decode, fact, rfc3339

@@ -16,9 +16,9 @@ from service.capture import CaptureCounts, guess_venue, read_capture, read_instr
 from service.intake import Intake
 from service.settings import SettingsError
 from service.stats import MemoryStats
-from service.venue import Venue, VenueRefused
+from service.venue import Venue, VenueRefused, VenueSpec, contract_flags
 from streams.engine import Engine
-from streams.events import Channel, Flag, RowBuffer
+from streams.events import Channel, RowBuffer
 from streams.instruments import Instrument
 from streams.signals import Signal
 
@@ -138,7 +138,7 @@ def venue_of(path: Path, name: str | None, venues: Mapping[str, Venue]) -> Venue
         SettingsError: neither `name` nor the path says.
     """
     chosen = name or guess_venue(path, venues)
-    if chosen not in venues:
+    if chosen is None or chosen not in venues:
         raise SettingsError(f"{path}: say with --venue whose frames these are: {', '.join(venues)}")
     return venues[chosen]
 
@@ -163,7 +163,7 @@ def replay_capture(
     outlet = DirectOutlet(engine, on_signal, block_rows)
     intake = Intake(venue.SPEC.name, outlet, clock, stats)
     decoder = venue.decoder({one.symbol: one for one in instruments})
-    feed = _Feed(intake, tuple(instruments))
+    feed = _Feed(intake, venue.SPEC, tuple(instruments))
     for received_ns, frame in read_capture(path, counts):
         clock.time_ns = max(clock.time_ns, received_ns)
         feed.beat(clock.time_ns)
@@ -191,7 +191,10 @@ def replay_capture(
 class _Feed:
     """The file as a connection: announces its contracts, beats, and is up once it has brought data."""
 
-    def __init__(self, intake: Intake, instruments: tuple[Instrument, ...]) -> None:
+    def __init__(
+        self, intake: Intake, spec: VenueSpec, instruments: tuple[Instrument, ...]
+    ) -> None:
+        self._spec = spec
         self._intake = intake
         self._instruments = instruments
         self._live = Channel(0)
@@ -216,15 +219,13 @@ class _Feed:
 
     def _announce(self, now_ns: int) -> None:
         for one in self._instruments:
-            flags = Flag.INVERSE if one.contract_type == "inverse" else Flag(0)
+            flags = contract_flags(self._spec, one)
             self._intake.out.contract(
                 flags, one.id, now_ns, now_ns, one.funding_interval_ns, one.underlying, one.venue
             )
 
 
-def replay_log(
-    folder: Path, engine: Engine, on_signal: OnSignal, on_progress: OnProgress
-) -> int:
+def replay_log(folder: Path, engine: Engine, on_signal: OnSignal, on_progress: OnProgress) -> int:
     """Run a local market log through the engine; return the blocks folded."""
     blocks = 0
     for index, block in _progressing(folder, on_progress, engine):

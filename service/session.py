@@ -224,15 +224,20 @@ class Session:
     def live_channels(self, now_ns: int) -> Channel:
         """Return what this connection can be trusted to deliver now.
 
-        Channels outside the control set stand and fall with the connection. A control channel that has
-        been quiet for three silence limits, or was never heard, is left out.
+        Channels outside the control set stand and fall with the connection, from when every control
+        channel has been heard on it: a venue that greets with levels and then says nothing proves
+        nothing. A control channel that has been quiet for three silence limits, or was never heard,
+        is left out.
         """
         if self.phase is not Phase.LIVE:
             return Channel(0)
-        heard = self.plan.channels & ~self.plan.control
+        heard, proven = Channel(0), Channel(0)
         for channels, seen_ns in self._seen_ns.items():
+            proven |= channels
             if now_ns - seen_ns <= 3 * self._silence_ns:
                 heard |= channels
+        if proven == self.plan.control:
+            heard |= self.plan.channels & ~self.plan.control
         return heard
 
 

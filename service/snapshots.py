@@ -16,7 +16,8 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from service.kafka import LogReader, LogRecord, Outgoing, Producer
+from service.kafka import LogReader, Producer
+from service.records import LogRecord, Outgoing
 from streams.topics import SNAPSHOTS
 
 SCHEMA: Final = 1
@@ -217,20 +218,21 @@ class _PartitionView:
         self.chunks: dict[tuple[int, int], bytes] = {}
 
     def apply(self, record: LogRecord, *, keep_chunks: bool) -> None:
-        """Take in one record; a key that is not ours is left alone."""
+        """Take in one record; one that is not ours is left alone."""
         self.position = record.offset + 1
         value = record.value or b""
-        match (record.key or b"").decode(errors="replace").split(":"):
-            case [_, "epoch"]:
-                self.claimed = max(self.claimed, int(value))
-            case [_, slot]:
-                manifest = msgspec.json.decode(value, type=Manifest)
-                self.manifests[int(slot)] = manifest
-                self.claimed = max(self.claimed, manifest.epoch)
-            case [_, slot, chunk] if keep_chunks:
-                self.chunks[int(slot), int(chunk)] = value
-            case _:
-                pass
+        with contextlib.suppress(ValueError, msgspec.DecodeError):
+            match (record.key or b"").decode().split(":"):
+                case [_, "epoch"]:
+                    self.claimed = max(self.claimed, int(value))
+                case [_, slot]:
+                    manifest = msgspec.json.decode(value, type=Manifest)
+                    self.manifests[int(slot)] = manifest
+                    self.claimed = max(self.claimed, manifest.epoch)
+                case [_, slot, chunk] if keep_chunks:
+                    self.chunks[int(slot), int(chunk)] = value
+                case _:
+                    pass
 
     def snapshot(self, slot: int) -> Snapshot | None:
         """Return the slot's snapshot if all of it is there and is what the manifest says."""

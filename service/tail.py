@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from service.bus import read_log
-from service.kafka import LogReader, LogRecord
+from service.kafka import LogReader
+from service.records import LogRecord
 from service.settings import SettingsError
 from streams.events import MalformedBlock, block_rows, row_to_dict
 from streams.topics import MARKET, SNAPSHOTS, TOPICS, Topic
@@ -49,7 +50,9 @@ def record_lines(topic: Topic, record: LogRecord) -> list[bytes]:
     try:
         msgspec.json.decode(value)
     except msgspec.DecodeError as error:
-        return [_described(record, error=str(error), beginning=value[:200].decode(errors="replace"))]
+        return [
+            _described(record, error=str(error), beginning=value[:200].decode(errors="replace"))
+        ]
     return [value]
 
 

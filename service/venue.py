@@ -10,7 +10,7 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from streams.events import Channel, RowBuffer
+from streams.events import Channel, Flag, RowBuffer
 from streams.instruments import Instrument
 
 T = TypeVar("T")
@@ -44,6 +44,12 @@ class RestRequest(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     params: dict[str, str] = {}
     weight: int = 1
+
+
+def contract_flags(spec: "VenueSpec", instrument: Instrument) -> Flag:
+    """Return the flags of the INSTRUMENT row that announces a contract."""
+    flags = Flag.COMPLETE if spec.liquidations == "complete" else Flag.SAMPLED
+    return flags | Flag.INVERSE if instrument.contract_type == "inverse" else flags
 
 
 #: A REST conversation: yields requests, is sent response bodies, returns its result.
@@ -86,6 +92,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     sends_per_s: float = 5.0
     rest_weight_per_minute: int = 600
     used_weight_header: str | None = None
+    liquidations: Literal["complete", "sampled"] = "sampled"  # does the feed tell all of them?
     silence_s: float = 10.0  # control channels quieter than this are dead
 
 

@@ -56,7 +56,7 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     # bursts
     burst_quantile: float = 0.995
-    burst_floor_oi_per_minute: float = 2e-5  # share of open interest, fit
+    burst_floor_oi_per_minute: float = 1e-4  # share of open interest, fit
     burst_min_events: int = 5
     burst_dominance: float = 0.6
     burst_end_share: float = 0.2
@@ -74,7 +74,7 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     calm_exit: float = 0.70
     calm_dwell_s: float = 900.0
     calm_min_s: float = 1800.0
-    calm_burst_free_s: float = DAY_S
+    calm_burst_free_s: float = DAY_S  # without a burst that cut open interest by cascade_oi_enter
     crowded_enter: float = 0.75
     crowded_exit: float = 0.65
     crowded_dwell_s: float = 1800.0

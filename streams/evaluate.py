@@ -164,10 +164,11 @@ def _step_machine(u: Record, side: int, time_ns: int, p: Record) -> None:
     b = u.burst[side]
     if b.said == bursts.ENDED and b.oi_end <= 0.99 * b.oi_start:
         m.flush_ns = time_ns
+    forced = b.phase == bursts.OPEN and b.dominant == 1  # now, not only when it opened
     known_flow = u.liquidations.coverage >= p.score_coverage
     known = known_flow and u.open_interest.coverage >= p.score_coverage
     machine.step(
-        m, c, x, underneath, b.phase == bursts.OPEN, r.oi_change_5m.value, sign * excess,
+        m, c, x, underneath, forced, r.oi_change_5m.value, sign * excess,
         sign * usual, u.open_interest.log_oi, known, known_flow, time_ns, p,
     )  # fmt: skip
 
@@ -378,13 +379,14 @@ def fold_rows(
         start: first row to apply.
         history: rows are BACKFILL rows of one underlying, in time order.
         table: (keys, slots, mask), instrument ids to contract slots.
-        world: (contracts, owner, underlyings, members, sizes, holding, counts).
-        tools: (parameters, excitation, work, up), read-only numbers and scratch space.
+        world: (contracts, owner, underlyings, members, sizes, holding, counts as an array of one).
+        tools: (parameters as an array of one, excitation, work, up): numbers and scratch space.
         tick_ns: evaluation times are its multiples.
     """
     keys, slots, mask = table
-    contracts, owner, underlyings, members, sizes, holding, counts = world
-    p, n, work, up = tools
+    contracts, owner, underlyings, members, sizes, holding, counted = world
+    settings, n, work, up = tools
+    p, counts = settings[0], counted[0]
     for i in range(start, rows.size):
         row = rows[i]
         if row.kind >= FIRST_CONTROL or (row.flags & BACKFILL and not history):

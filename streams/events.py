@@ -56,8 +56,8 @@ class Flag(IntFlag):
     SNAPSHOT = 2  # replayed by the venue on subscribing: old news, never a burst
     PREDICTED = 4  # funding: running estimate for `next_funding_ns`
     SETTLED = 8  # funding: paid at `exchange_ns`
-    COMPLETE = 16  # liquidations: the venue publishes all
-    SAMPLED = 32  # liquidations: the venue publishes some, by a known rule
+    COMPLETE = 16  # liquidations: the venue publishes all; also a contract fact
+    SAMPLED = 32  # liquidations: the venue publishes some; also a contract fact
     UNIT_ASSUMED = 64  # a conversion had to assume a price or a unit
     STABLE_ASSUMED = 128  # USDT or USDC taken as one USD
     PRICE_FILL = 256  # liquidation price is an average fill

@@ -56,7 +56,7 @@ DEMO_LAP = (
         premium_half_life_s=200.0, trade_rate=2.0, buy_share=0.55, short_rate=0.006,
     ),
     Phase(
-        kind="CASCADE", duration_s=450.0, price_return=-0.06, oi_level=1.012, premium_bp=-7.0,
+        kind="CASCADE", duration_s=450.0, price_return=-0.06, oi_level=1.0, premium_bp=-7.0,
         premium_half_life_s=90.0, volatility=3.0, trade_rate=10.0, buy_share=0.36,
         long_rate=1.2, short_rate=0.004, liquidation_size=2.0,
     ),

@@ -52,6 +52,7 @@ SPEC: Final = VenueSpec(
     ping=b'{"op":"ping"}',
     ping_every_s=20.0,
     sends_per_s=5.0,
+    liquidations="complete",
     rest_weight_per_minute=1200,  # 600 in 5 s are allowed, a breach costs ten minutes
 )
 

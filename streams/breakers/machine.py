@@ -247,7 +247,7 @@ def step(
     known = inputs_known and c == c
     m.underneath = 1 if underneath else 0
     gate_step(m.known, now_ns, known, not known, ns(p.unknown_exit_s), 0, 0)
-    if burst_open:
+    if burst_open and change_5m <= p.cascade_oi_enter:
         m.burst_ns = now_ns
     if known:
         _track_peak(m, c, log_oi)

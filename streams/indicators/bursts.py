@@ -3,8 +3,9 @@
 A burst of a side opens when its estimated 10-second USD rate exceeds both an absolute floor (a share of
 open interest per minute) and, once 90 days of it are known, its 99.5th percentile, with at least five
 orders in 30 s and the side holding 60 % of the flow. It is over when the rate has been below 20 % of its
-peak for 60 s; if it flares up again within 120 s it was one burst. USD are what the feeds printed (raw) and
-the integral of the corrected rate (estimated).
+peak for 60 s; if it flares up again within 120 s it was one burst. What is left above the floor after that
+is its tail, and opens no other until it has fallen below the floor or grown to that 20 % again. USD are what
+the feeds printed (raw) and the integral of the corrected rate (estimated).
 """
 
 import math
@@ -23,14 +24,14 @@ from streams.kernels.jit import NS_PER_S, Record, kernel
 from streams.readings import Quality
 
 WARMUP = int(Quality.WARMUP)
-RATE_SCALE = 1e-6  # share of open interest per minute
+RATE_SCALE = 1e-5  # share of open interest per minute
 IDLE, OPEN, FADING = 0, 1, 2
 EVENTS = 8  # orders whose times are remembered; at least burst_min_events
 NONE, STARTED, PROGRESS, ENDED = 0, 1, 2, 3
 PROGRESS_NS = 5 * NS_PER_S
 
 BURST = np.dtype([
-    ("phase", "i8"), ("number", "i8"), ("said", "i8"),
+    ("phase", "i8"), ("number", "i8"), ("said", "i8"), ("dominant", "i8"), ("spent", "i8"),
     ("start_ns", "i8"), ("peak_ns", "i8"), ("quiet_ns", "i8"), ("end_ns", "i8"), ("told_ns", "i8"),
     ("trigger_ns", "i8"),
     ("peak_usd_per_s", "f8"), ("orders", "f8"), ("max_order_usd", "f8"),
@@ -55,7 +56,7 @@ READINGS = (
 @kernel
 def burst_init(b: Record) -> None:
     """No burst yet."""
-    b.phase = b.number = b.said = b.recent = 0
+    b.phase = b.number = b.said = b.dominant = b.spent = b.recent = 0
     b.start_ns = b.peak_ns = b.quiet_ns = b.end_ns = b.told_ns = b.trigger_ns = 0
     b.peak_usd_per_s = b.orders = b.max_order_usd = 0.0
     b.usd_raw = b.usd_estimated = b.usd_other = 0.0
@@ -110,21 +111,21 @@ def _open(b: Record, rate: float, time_ns: int, price: float, oi: float) -> None
 
 
 @kernel
-def starts(
-    b: Record, rate: float, other_rate: float, oi_usd: float, time_ns: int, now_s: float, p: Record
-) -> bool:
+def starts(b: Record, rate: float, oi_usd: float, time_ns: int, now_s: float, p: Record) -> bool:
     """Return whether the flow of this side is a burst now."""
     if not (rate > 0.0 and oi_usd > 0.0):  # NaN starts nothing
         return False
     share_per_minute = rate * 60.0 / oi_usd
     if share_per_minute <= p.burst_floor_oi_per_minute:
+        b.spent = 0
         return False
+    if b.spent and rate < p.burst_end_share * b.peak_usd_per_s:
+        return False  # still the last one's tail
     if histogram_warm(b.rates, now_s, p.intensity_rank_half_life_s, 200.0) and (
         share_per_minute <= histogram_quantile(b.rates, p.burst_quantile, RATE_SCALE)
     ):
         return False
-    dominant = rate >= p.burst_dominance * (rate + max(other_rate, 0.0))
-    return dominant and recent_orders(b, time_ns, 30 * NS_PER_S) >= p.burst_min_events
+    return b.dominant == 1 and recent_orders(b, time_ns, 30 * NS_PER_S) >= p.burst_min_events
 
 
 @kernel
@@ -151,7 +152,7 @@ def _fade(b: Record, rate: float, time_ns: int, p: Record) -> None:
     if b.phase == OPEN and quiet_s >= p.burst_end_s:
         b.phase, b.end_ns = FADING, b.quiet_ns
     if b.phase == FADING and quiet_s >= p.burst_end_s + p.burst_merge_s:
-        b.phase, b.said = IDLE, ENDED
+        b.phase, b.said, b.spent = IDLE, ENDED, 1
 
 
 @kernel
@@ -166,8 +167,9 @@ def step(
     """
     if rate != rate:
         return
+    b.dominant = 1 if rate >= p.burst_dominance * (rate + max(other_rate, 0.0)) else 0
     if b.phase == IDLE:
-        if starts(b, rate, other_rate, oi_usd, time_ns, now_s, p):
+        if starts(b, rate, oi_usd, time_ns, now_s, p):
             _open(b, rate, time_ns, price, oi)
         return
     b.usd_estimated += rate * dt_s

@@ -104,11 +104,20 @@ def advance(u: Record, time_ns: int) -> None:
 
 
 @kernel
-def _note_sampled(c: Record, side: int, time_ns: int, now_s: float, usd: float, p: Record) -> None:
-    c.sampled = 1
+def _run_throttle(c: Record, now_s: float, p: Record) -> None:
+    """Let the dead-time estimate live on to `now_s`; it starts when the channel does."""
     if c.started == 0:
         throttle_init(c.throttle, now_s, p.throttle_prior_rate, p.throttle_half_life_s)
         c.started = 1
+    dead_time_step(
+        c.throttle, now_s, 0.0, p.dead_time_s, p.throttle_half_life_s, p.throttle_mark_half_life_s
+    )
+
+
+@kernel
+def _note_sampled(c: Record, side: int, time_ns: int, now_s: float, usd: float, p: Record) -> None:
+    c.sampled = 1
+    _run_throttle(c, now_s, p)
     dead_time_step(
         c.throttle, now_s, usd, p.dead_time_s, p.throttle_half_life_s, p.throttle_mark_half_life_s
     )
@@ -166,13 +175,14 @@ def tick(
             else 0.0
         )
         weight += w
-        if live[k]:
-            covered += w
-            u.complete_live += 1 - c.sampled
-        if c.started:
+        if not live[k]:
+            c.started = 0  # an outage is no live time: the estimate begins anew after it
+            continue
+        covered += w
+        u.complete_live += 1 - c.sampled
+        if c.sampled:
             u.any_sampled = 1
-            dead_time_step(c.throttle, now_s, 0.0, p.dead_time_s, p.throttle_half_life_s,
-                           p.throttle_mark_half_life_s)  # fmt: skip
+            _run_throttle(c, now_s, p)
             long += _hidden_rate(c, 0, p.throttle_cap_rate)
             short += _hidden_rate(c, 1, p.throttle_cap_rate)
     u.coverage = covered / weight if weight > 0.0 else 0.0

@@ -190,13 +190,9 @@ class KafkaCluster:
             time.sleep(0.1)
 
     def close(self) -> None:
-        """Stop all nodes and remove their logs."""
-        # A quorum that shuts down one by one waits for itself, and its logs are thrown away.
+        """End all nodes and remove their logs, which is why they need not end well."""
         for node in self.nodes:
-            if len(self.nodes) == 1:
-                node.stop()
-            else:
-                node.kill()
+            node.kill()
         self._folder.cleanup()
 
     def __enter__(self) -> Self:

@@ -57,6 +57,7 @@ class Log:
     def announce(self, c: Contract, flags: int = 0) -> None:
         """Write the contract's facts."""
         flags |= Flag.INVERSE if c.inverse else 0
+        flags |= Flag.SAMPLED if c.sampled else Flag.COMPLETE
         self._buffer.contract(
             flags, c.id, self.now_ns, self._received, c.interval_s * S, c.underlying, c.venue
         )

@@ -11,12 +11,11 @@ from service.kafka import (
     BrokerUnreachable,
     KafkaSink,
     LogReader,
-    Outgoing,
     Producer,
     Undelivered,
-    json_record,
     read_partition,
 )
+from service.records import Outgoing, json_record
 from service.topic_admin import TopicMismatch, ensure_topics
 from streams.topics import MARKET, SIGNALS, SNAPSHOTS, STATE, TOPICS
 from tests.kafka.broker import KafkaCluster, free_ports

@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def flows(venues: list[Venue], now_s: float, hold_s: float) -> tuple[int, int]:
     flow = effect = 0
     for venue in venues:
         rows = [r for r in venue.rows if r[0] < now_s]
-        for (t0, q0, u0, p0), (t1, q1, u1, p1) in zip(rows, rows[1:], strict=False):
+        for (t0, q0, u0, p0), (t1, q1, u1, p1) in pairwise(rows):
             if t1 - t0 > hold_s:
                 continue
             traded = u1 - u0 if venue.inverse else (p0 + p1) * 0.5 * (q1 - q0)

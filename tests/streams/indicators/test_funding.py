@@ -50,24 +50,36 @@ def test_yearly_rates(rate: float, hours: int, expected: float) -> None:
     assert reading(m.engine, "funding_excess_apr") == pytest.approx(expected - 0.1095, abs=1e-12)
 
 
-@given(rate=st.floats(-0.01, 0.01), hours=st.sampled_from([1, 2, 4, 8]), factor=st.sampled_from([2, 3, 6]))
-def test_a_rate_said_for_another_interval_is_the_same_yearly(rate: float, hours: int, factor: int) -> None:
+@given(
+    rate=st.floats(-0.01, 0.01),
+    hours=st.sampled_from([1, 2, 4, 8]),
+    factor=st.sampled_from([2, 3, 6]),
+)
+def test_a_rate_said_for_another_interval_is_the_same_yearly(
+    rate: float, hours: int, factor: int
+) -> None:
     one = funding.apr(rate, hours * HOUR_NS)
-    assert funding.apr(rate * factor, hours * factor * HOUR_NS) == pytest.approx(one, rel=1e-12, abs=1e-15)
+    assert funding.apr(rate * factor, hours * factor * HOUR_NS) == pytest.approx(
+        one, rel=1e-12, abs=1e-15
+    )
 
 
 @pytest.mark.parametrize(
     ("premium", "rate"),
     [(-1e-3, -5e-4), (-4e-4, 1e-4), (0.0, 1e-4), (3e-4, 1e-4), (6e-4, 1e-4), (1e-3, 5e-4)],
 )
-def test_funding_is_blind_in_the_dead_zone_and_the_premium_is_not(premium: float, rate: float) -> None:
+def test_funding_is_blind_in_the_dead_zone_and_the_premium_is_not(
+    premium: float, rate: float
+) -> None:
     assert slow.exchange_rate(premium) == pytest.approx(rate, abs=1e-18)
     m = Market({A: 1e6})
     m.log.at(0.2).funding(A, slow.exchange_rate(premium))
     m.log.mark(A, 100.0, 100.0, 100.0 * (1.0 + premium))
     m.second(1)
     m.second(2)
-    assert reading(m.engine, "funding_excess_apr") == pytest.approx((rate - 1e-4) * 1095.0, abs=1e-12)
+    assert reading(m.engine, "funding_excess_apr") == pytest.approx(
+        (rate - 1e-4) * 1095.0, abs=1e-12
+    )
     expected = 1e4 * math.log1p(premium)
     assert reading(m.engine, "premium_bp") == pytest.approx(expected, rel=1e-12, abs=1e-9)
 
@@ -75,7 +87,9 @@ def test_funding_is_blind_in_the_dead_zone_and_the_premium_is_not(premium: float
 @settings(max_examples=60)
 @given(
     rows=st.lists(
-        st.tuples(st.floats(-2.0, 2.0), st.floats(0.001, 1e9)), min_size=1, max_size=funding.MAX_VENUES
+        st.tuples(st.floats(-2.0, 2.0), st.floats(0.001, 1e9)),
+        min_size=1,
+        max_size=funding.MAX_VENUES,
     ),
     factor=st.floats(0.001, 1000.0),
 )
@@ -143,8 +157,12 @@ def test_every_tick_equals_the_recomputation() -> None:
             total = sum(m.usd[c] for c in seen)
             fast = sum(m.usd[c] * _mean(ticks, premia[c], 7.0) for c in seen) / total
             eight = sum(m.usd[c] * _mean(ticks, premia[c], 40.0) for c in seen) / total
-        assert reading(m.engine, "premium_bp") == pytest.approx(fast, rel=1e-9, abs=1e-9, nan_ok=True)
-        assert reading(m.engine, "premium_8h_bp") == pytest.approx(eight, rel=1e-9, abs=1e-9, nan_ok=True)
+        assert reading(m.engine, "premium_bp") == pytest.approx(
+            fast, rel=1e-9, abs=1e-9, nan_ok=True
+        )
+        assert reading(m.engine, "premium_8h_bp") == pytest.approx(
+            eight, rel=1e-9, abs=1e-9, nan_ok=True
+        )
         excesses.append(excess[0])
         slows.append(eight)
         _compare_stress(m, ticks, excesses, slows, f_points, p_points)
@@ -154,6 +172,11 @@ def _mean(ticks: list[float], values: list[float], half_life_s: float) -> float:
     """Return the EW mean; before any time was observed the value itself."""
     mean = held_mean(ticks, values, half_life_s)
     return values[-1] if math.isnan(mean) else mean
+
+
+def _rank(points: Points, x: float, half_life_s: float, scale: float) -> float:
+    known = points.times and not math.isnan(x)
+    return slow.binned_rank(points, x, half_life_s, scale) if known else NAN
 
 
 def _compare_stress(
@@ -166,9 +189,9 @@ def _compare_stress(
     for points, x in ((f_points, excess), (p_points, eight)):
         if not math.isnan(x):
             points.insert(now, x, now - ticks[-2])
-    rank = slow.binned_rank(f_points, excess, half_life, 0.05) if f_points.times and not math.isnan(excess) else NAN
+    rank = _rank(f_points, excess, half_life, 0.05)
+    prank = _rank(p_points, eight, half_life, 2.0)
     assert reading(m.engine, "funding_rank") == pytest.approx(rank, abs=1e-9, nan_ok=True)
-    prank = slow.binned_rank(p_points, eight, half_life, 2.0) if p_points.times and not math.isnan(eight) else NAN
     assert reading(m.engine, "premium_rank") == pytest.approx(prank, abs=1e-9, nan_ok=True)
     beyond = [NAN if math.isnan(x) else float(x > 0.10) for x in excesses]
     under = [NAN if math.isnan(x) else float(x < -0.10) for x in excesses]

@@ -151,7 +151,10 @@ def test_a_price_path_without_trading_is_no_flow_and_no_change(contract: Contrac
         change = reading(m.engine, "oi_change_1m")
         assert abs(m.cents()[0]) <= 1.0  # quantity times price is rounded once
         assert math.isnan(change) or abs(change) < 1e-14
-    moved = [m.engine.state("BTC")["readings"][f"oi_{n}_usd_1m"]["value"] for n in ("flow", "price_effect")]
+    moved = [
+        m.engine.state("BTC")["readings"][f"oi_{n}_usd_1m"]["value"]
+        for n in ("flow", "price_effect")
+    ]
     assert abs(moved[0]) <= 0.01
     assert moved[1] == pytest.approx(0.0, abs=0.02) if contract.inverse else abs(moved[1]) > 1e4
 
@@ -187,7 +190,9 @@ def test_z_equals_the_offline_computation_after_every_tick() -> None:
         if i < 3:
             continue
         log_oi = chained_log(m.twins)
-        assert m.engine._underlyings[0]["open_interest"]["log_oi"] == pytest.approx(log_oi[-1], abs=1e-12)
+        assert m.engine._underlyings[0]["open_interest"]["log_oi"] == pytest.approx(
+            log_oi[-1], abs=1e-12
+        )
         slow = z_score(log_oi, m.ticks, 3600.0, 7200.0, config.oi_z_floor)
         assert reading(m.engine, "oi_z") == pytest.approx(slow, rel=1e-6, abs=1e-9)
 
@@ -207,7 +212,9 @@ def test_steady_growth_is_nothing_unusual_and_a_jump_fades_with_the_mean() -> No
         if 700 < i < jump:
             assert abs(reading(m.engine, "oi_z")) < 0.5
         elif i >= jump:
-            ramp = 2e-5 * 3600.0 / math.log(2.0) / 60.0  # a growing level leads its mean by rate * h / ln 2
+            ramp = (
+                2e-5 * 3600.0 / math.log(2.0) / 60.0
+            )  # a growing level leads its mean by rate * h / ln 2
             decayed = math.log(1.2) * 2.0 ** (-60 * (i - jump) / 3600.0)
             assert x == pytest.approx(ramp + decayed, rel=5e-3, abs=3e-5)
 

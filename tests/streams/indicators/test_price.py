@@ -81,7 +81,7 @@ def test_every_tick_equals_the_chain_of_matched_returns() -> None:
         if typical["observed_s"] > 0:
             expected = held_std(ticks, hourly, 7 * 86_400.0)
             assert math.sqrt(typical["variance"]) == pytest.approx(expected, rel=1e-9, abs=1e-15)
-    assert path.values.count(NAN) == 0 or engine.counters["ticks"] > 100
+    assert any(math.isnan(value) for value in path.values)  # there were stretches without a price
 
 
 def test_a_venue_that_joins_at_another_price_does_not_move_the_path() -> None:

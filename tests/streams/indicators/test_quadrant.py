@@ -30,7 +30,9 @@ def fresh() -> np.void:
     return q
 
 
-def advance(q: np.void, r: float, g: float, t_ns: int, *, sigma_r: float = 0.02, sigma_g: float = 0.01) -> None:
+def advance(
+    q: np.void, r: float, g: float, t_ns: int, *, sigma_r: float = 0.02, sigma_g: float = 0.01
+) -> None:
     step(q, r, g, sigma_r, sigma_g, 0.0, False, False, t_ns, P)
 
 
@@ -94,7 +96,9 @@ def test_a_label_holds_until_another_was_seen_for_two_minutes() -> None:
     assert seen[319:] == ["NEW_SHORTS"] * 80
 
 
-@pytest.mark.parametrize("bad", [{"r": math.nan}, {"g": math.nan}, {"sigma_r": math.nan}, {"sigma_g": 0.0}])
+@pytest.mark.parametrize(
+    "bad", [{"r": math.nan}, {"g": math.nan}, {"sigma_r": math.nan}, {"sigma_g": 0.0}]
+)
 def test_anything_unknown_makes_the_label_unknown_at_once(bad: dict[str, float]) -> None:
     q = fresh()
     advance(q, 0.1, 0.1, MINUTE_NS)

@@ -1,0 +1,406 @@
+"""Hand-worked traces: one minute a step, thresholds and times written out below."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.breakers.machine import (
+    CHANGED,
+    MACHINE,
+    NOTHING,
+    REPEATED,
+    State,
+    crowding,
+    fragile_underneath,
+    machine_init,
+    oi_drop,
+    step,
+)
+from streams.config import MethodConfig
+from streams.state import VALUE, params
+
+NAN = math.nan
+CONFIG = MethodConfig(
+    calm_enter=0.60, calm_exit=0.70, calm_dwell_s=900, calm_min_s=1800, calm_burst_free_s=86_400,
+    crowded_enter=0.75, crowded_exit=0.65, crowded_dwell_s=1800, crowded_min_s=3600,
+    fragile_enter=0.75, fragile_exit=0.65, fragile_dwell_s=600, fragile_min_s=1200,
+    cascade_oi_enter=-0.005, cascade_oi_exit=-0.002, cascade_quiet_s=600, cascade_min_s=120,
+    flushed_oi_drop=0.04, flushed_fail_drop=0.01, flushed_dwell_s=900, flushed_min_s=3600,
+    flushed_releverage=0.33, flushed_expiry_s=86_400, unknown_exit_s=300, heartbeat_s=30,
+)  # fmt: skip
+P = params(CONFIG)
+STEP_S = 60
+CASCADING: dict[str, Any] = {"burst": True, "change": -0.006}
+
+
+@dataclass
+class Inputs:
+    """What a machine sees at a step."""
+
+    c: float = 0.3
+    x: float = NAN
+    underneath: bool = False
+    burst: bool = False
+    change: float = 0.0
+    excess: float = 0.05
+    usual: float = 0.02
+    oi: float = 1000.0
+    known: bool = True
+    liquidations: bool = True
+
+
+@dataclass
+class Run:
+    """A machine, its clock in minutes, and every change it made."""
+
+    minute: int = 0
+    m: Any = field(default_factory=lambda: np.zeros(1, MACHINE)[0])
+    changes: list[tuple[int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        machine_init(self.m)
+
+    def step(self, i: Inputs) -> State:
+        """Advance by one minute."""
+        self.minute += 1
+        self.m["said"] = NOTHING
+        before = int(self.m["state"])
+        now_ns = (1_000_000 + self.minute * STEP_S) * 10**9
+        step(
+            self.m, i.c, i.x, i.underneath, i.burst, i.change, i.excess, i.usual, math.log(i.oi),
+            i.known, i.liquidations, now_ns, P,
+        )  # fmt: skip
+        state = State(int(self.m["state"]))
+        if state != before:
+            self.changes.append((self.minute, state.name))
+        assert int(self.m["said"]) == (CHANGED if state != before else REPEATED)
+        return state
+
+    def run(self, minutes: int, **inputs: Any) -> list[tuple[int, str]]:
+        """Hold the inputs for a while; return the changes, minutes counted from 1."""
+        start, seen = self.minute, len(self.changes)
+        for _ in range(minutes):
+            self.step(Inputs(**inputs))
+        return [(minute - start, name) for minute, name in self.changes[seen:]]
+
+
+def crowded(*, fragile: bool = False) -> Run:
+    """Return a machine that has just become CROWDED, or FRAGILE, from CALM."""
+    r = Run()
+    assert r.run(60) == [(16, "CALM")]
+    assert r.run(31, c=0.8) == [(31, "CROWDED")]
+    if fragile:
+        assert r.run(11, c=0.8, x=0.8) == [(11, "FRAGILE")]
+    return r
+
+
+def test_it_starts_unknown_and_becomes_calm_after_a_quarter_of_an_hour() -> None:
+    assert Run().run(200) == [(16, "CALM")]
+    assert Run().run(200, c=0.69) == [(16, "CALM")]  # the first time the exit threshold is enough
+    assert Run().run(500, c=0.72) == []
+    assert Run().run(100, c=0.8) == [(31, "CROWDED")]
+
+
+def test_crowded_needs_half_an_hour_without_a_break() -> None:
+    r = Run()
+    r.run(60)
+    assert r.run(30, c=0.8) == []
+    assert r.run(1, c=0.74) == []
+    assert r.run(30, c=0.8) == []
+    assert r.run(1, c=0.75) == [(1, "CROWDED")]
+
+
+def test_crowded_stays_an_hour_and_then_calm_needs_its_own_wait() -> None:
+    assert crowded().run(200, c=0.3) == [(60, "CALM")]  # the calm wait ran out meanwhile
+    assert crowded().run(200, c=0.66) == []
+    r = crowded()
+    assert r.run(120, c=0.63) == []  # below crowded, above calm: it holds
+    assert r.run(20, c=0.6) == [(16, "CALM")]
+
+
+@pytest.mark.parametrize("reason", [{"x": 0.75}, {"underneath": True}])
+def test_fragile_needs_crowding_and_ten_minutes_of_a_reason(reason: dict[str, Any]) -> None:
+    assert crowded().run(30, c=0.8, **reason) == [(11, "FRAGILE")]
+    r = Run()
+    r.run(60)
+    assert r.run(300, c=0.65, **reason) == []  # calm people are not fragile
+    assert r.run(100, c=0.8, **reason) == [(31, "CROWDED"), (41, "FRAGILE")]
+    assert r.run(100, c=0.8) == [(1, "CROWDED")]  # its minimum is over
+
+
+def test_fragile_ends_after_twenty_minutes_without_a_reason() -> None:
+    assert crowded(fragile=True).run(60, c=0.8, x=0.65) == [(20, "CROWDED")]
+    assert crowded(fragile=True).run(60, c=0.8, x=0.66) == []
+    assert crowded(fragile=True).run(60, c=0.8, x=NAN, underneath=True) == []
+
+
+@pytest.mark.parametrize("change", [-0.005, -0.3])
+def test_a_cascade_is_a_burst_with_falling_open_interest_from_any_state(change: float) -> None:
+    for r in (Run(), crowded(), crowded(fragile=True)):
+        assert r.run(1, c=0.8, burst=True, change=change) == [(1, "CASCADE")]
+    r = crowded()
+    assert r.run(5, c=0.8, burst=True, change=-0.0049) == []
+    assert r.run(5, c=0.8, change=-0.01) == []
+    assert r.run(5, c=0.8, burst=True, change=NAN) == []
+
+
+def test_a_cascade_ends_ten_quiet_minutes_later() -> None:
+    r = crowded(fragile=True)
+    r.run(5, c=0.8, oi=970.0, **CASCADING)
+    assert r.run(10, c=0.5, oi=970.0) == []
+    assert r.run(1, c=0.5, oi=970.0, change=-0.002) == []  # still closing: the wait starts again
+    assert r.run(10, c=0.5, oi=970.0) == []
+    assert r.run(1, c=0.5, oi=970.0, burst=True) == []
+    assert r.run(20, c=0.5, oi=970.0) == [(11, "CROWDED")]  # 3 % is neither a flush nor a failure
+
+
+def flushed(oi: float = 950.0) -> Run:
+    r = crowded(fragile=True)
+    assert r.run(6, c=0.8, oi=oi, **CASCADING) == [(1, "CASCADE")]
+    assert r.run(12, c=0.5, oi=oi, excess=0.0) == [(11, "CROWDED")]
+    assert r.run(10, c=0.5, oi=oi, excess=0.0) == [(4, "FLUSHED")]
+    return r
+
+
+def test_a_real_cascade_is_flushed_once_funding_is_below_usual_for_a_quarter_of_an_hour() -> None:
+    assert flushed().changes[-1][1] == "FLUSHED"
+    for hopeless in ({"excess": 0.02}, {"oi": 961.0}):
+        r = crowded()
+        r.run(6, c=0.8, oi=950.0, **CASCADING)
+        inputs = {"c": 0.5, "oi": 950.0, "excess": 0.0, **hopeless}
+        assert "FLUSHED" not in [name for _, name in r.run(600, **inputs)]
+
+
+def test_flushed_ends_by_rebuilding_a_third_but_not_within_the_hour() -> None:
+    r = flushed()  # 50 coins fell: 966.5 is a third of the way up, in logarithms a little less
+    assert r.run(30, c=0.5, oi=980.0, excess=0.0) == []
+    assert r.run(60, c=0.5, oi=964.0, excess=0.0) == []
+    assert r.run(2, c=0.5, oi=967.0, excess=0.0) == [(1, "CALM")]
+    r = flushed()
+    assert r.run(60, c=0.5, oi=950.0, excess=0.0) == []
+    assert r.run(2, c=0.72, oi=967.0, excess=0.0) == [(1, "CROWDED")]
+
+
+def test_flushed_expires_after_a_day() -> None:
+    r = flushed()
+    left = r.run(1500, c=0.5, oi=950.0, excess=0.0)
+    assert left == [(1440 - 6, "CALM")]  # it was flushed for six minutes already
+    assert r.run(300, c=0.5, oi=950.0, excess=0.0) == []  # and the old fall is no new flush
+
+
+def test_a_lower_low_in_the_flush_is_what_is_rebuilt_from() -> None:
+    r = flushed()
+    assert r.run(70, c=0.5, oi=900.0, excess=0.0) == []
+    assert r.run(5, c=0.5, oi=925.0, excess=0.0) == []  # a quarter of the way up
+    assert r.run(5, c=0.5, oi=940.0, excess=0.0) == [(1, "CALM")]
+
+
+def test_a_cascade_that_did_not_cut_open_interest_leaves_fragility() -> None:
+    for r in (crowded(), crowded(fragile=True)):
+        r.run(5, c=0.8, oi=995.0, **CASCADING)
+        assert r.run(12, c=0.8, oi=995.0) == [(11, "FRAGILE")]  # for all its crowding
+        assert r.run(60, c=0.8, oi=995.0) == [(19, "CROWDED")]  # twenty minutes after it began
+    r = Run()
+    r.run(60)
+    r.run(5, c=0.4, oi=992.0, **CASCADING)
+    assert r.run(12, c=0.4, oi=992.0) == [(11, "FRAGILE")]
+
+
+def test_a_second_cascade_out_of_a_flush_can_flush_again() -> None:
+    r = flushed()
+    assert r.run(5, c=0.5, oi=900.0, excess=0.0, **CASCADING) == [(1, "CASCADE")]
+    names = [name for _, name in r.run(60, c=0.5, oi=900.0, excess=0.0)]
+    assert names[-1] == "FLUSHED"
+    assert oi_drop(r.m, math.log(900.0)) == pytest.approx(0.1)
+
+
+def test_a_calm_day_needs_a_day_without_a_burst_that_closed_positions() -> None:
+    r = Run()
+    r.run(60)
+    r.run(1, c=0.4, oi=1000.0, **CASCADING)
+    r.run(4, c=0.4, oi=980.0, **CASCADING)
+    left = r.run(2000, c=0.4, oi=980.0)
+    assert left == [(11, "CROWDED"), (1440 + 1 + 15, "CALM")]
+
+
+@pytest.mark.parametrize(
+    "missing", [{"known": False}, {"c": NAN}, {"known": False, "liquidations": False}]
+)
+def test_missing_inputs_are_unknown_at_once_and_the_state_comes_back(
+    missing: dict[str, Any],
+) -> None:
+    for r, state in (
+        (crowded(), "CROWDED"),
+        (crowded(fragile=True), "FRAGILE"),
+        (flushed(), "FLUSHED"),
+    ):
+        quiet = (
+            {"c": 0.8, "x": 0.8} if state != "FLUSHED" else {"c": 0.5, "oi": 950.0, "excess": 0.0}
+        )
+        if state == "CROWDED":
+            quiet.pop("x")
+        assert r.run(600, **{**quiet, **missing}) == [(1, "UNKNOWN")]
+        assert r.run(30, **quiet) == [(6, state)]
+
+
+def test_waits_start_again_after_a_gap() -> None:
+    r = Run()
+    r.run(60)
+    r.run(20, c=0.8)
+    r.run(600, c=NAN)
+    assert r.run(40, c=0.8) == [(6, "CALM"), (31, "CROWDED")]
+    r.run(5, c=0.8, oi=950.0, **CASCADING)
+    r.run(5, c=0.8, oi=950.0)
+    r.run(30, c=0.8, oi=950.0, change=NAN)  # quiet, or not: nobody knows
+    assert r.run(20, c=0.8, oi=950.0) == [(11, "CROWDED")]
+
+
+def test_stress_never_becomes_calm_through_a_gap() -> None:
+    for r in (crowded(), crowded(fragile=True)):
+        before = State(int(r.m["state"])).name
+        r.run(3000, c=NAN)
+        for minute, name in r.run(60, c=0.3):
+            assert name == before or minute >= 16  # only what was seen since counts
+        assert r.changes[-1][1] == "CALM"
+
+
+def test_a_cascade_goes_on_without_other_feeds_but_not_without_its_own() -> None:
+    r = crowded()
+    r.run(5, c=0.8, oi=960.0, **CASCADING)
+    assert r.run(30, c=NAN, known=False, oi=960.0, **CASCADING) == []
+    dead = {"known": False, "liquidations": False}
+    assert r.run(30, c=0.8, oi=940.0, **CASCADING, **dead) == [(1, "UNKNOWN")]
+    assert r.run(5, c=0.8, oi=940.0, **CASCADING) == [(1, "CASCADE")]
+    assert r.m["start_log_oi"] == math.log(960.0)  # the same cascade
+    assert r.m["low_log_oi"] == math.log(940.0)
+
+
+def test_a_cascade_that_ended_unseen_is_not_announced_again() -> None:
+    r = crowded()
+    r.run(5, c=0.8, oi=950.0, **CASCADING)
+    assert r.run(20, c=NAN, known=False, oi=950.0) == [(11, "UNKNOWN")]
+    assert [name for _, name in r.run(60, c=0.8, oi=950.0)] == ["CROWDED"]
+
+
+def test_the_fall_counts_from_the_most_open_interest_at_peak_crowding() -> None:
+    r = crowded()
+    r.run(10, c=0.9, oi=1100.0)
+    r.run(10, c=0.9, oi=1050.0)  # as crowded, less of it
+    assert oi_drop(r.m, math.log(1045.0)) == pytest.approx(1.0 - 1045.0 / 1100.0)
+    r.run(1, c=0.91, oi=1050.0)
+    assert oi_drop(r.m, math.log(1045.0)) == pytest.approx(1.0 - 1045.0 / 1050.0)
+
+
+def value(x: float, quality: int = 0) -> Any:
+    record = np.zeros(1, VALUE)[0]
+    record["value"], record["quality"] = x, quality
+    return record
+
+
+def test_crowding_is_the_known_parts_and_nothing_warming_up() -> None:
+    phi = 0.5 * (1.0 + math.erf(1.0 / math.sqrt(2.0)))
+    both = (0.4 * 0.9 + 0.35 * phi) / 0.75
+    assert crowding(value(0.9), value(1.0), 0.6) == pytest.approx(both, rel=1e-12)
+    assert crowding(value(0.9), value(NAN), 0.4) == pytest.approx(0.9)
+    for stress, z in (
+        (value(NAN), value(1.0)),
+        (value(0.9, 32), value(1.0)),
+        (value(0.9), value(1.0, 32)),
+    ):
+        assert math.isnan(crowding(stress, z, 0.6))
+
+
+@given(r=st.floats(-0.1, 0.1), g=st.floats(-0.02, 0.02), excess=st.floats(-0.2, 0.2))
+def test_fragile_underneath_mirrors(r: float, g: float, excess: float) -> None:
+    long = fragile_underneath(1.0, r, 0.02, g, 0.01, excess)
+    assert long == (r <= -0.02 and abs(g) <= 0.005 and excess > 0.0)
+    assert long == fragile_underneath(-1.0, -r, 0.02, -g, 0.01, -excess)
+
+
+LEGAL = {
+    "UNKNOWN": {"CALM", "CROWDED", "FRAGILE", "CASCADE", "FLUSHED"},
+    "CALM": {"UNKNOWN", "CROWDED", "CASCADE"},
+    "CROWDED": {"UNKNOWN", "CALM", "FRAGILE", "CASCADE", "FLUSHED"},
+    "FRAGILE": {"UNKNOWN", "CALM", "CROWDED", "CASCADE", "FLUSHED"},
+    "CASCADE": {"UNKNOWN", "CROWDED", "FRAGILE", "FLUSHED"},
+    "FLUSHED": {"UNKNOWN", "CALM", "CROWDED", "CASCADE"},
+}
+segment = st.builds(
+    lambda minutes, **inputs: [Inputs(**inputs)] * minutes,
+    minutes=st.sampled_from([1, 3, 7, 12, 20, 35, 70, 200]),
+    c=st.sampled_from([0.3, 0.55, 0.62, 0.68, 0.72, 0.8, 0.95, NAN]),
+    x=st.sampled_from([NAN, 0.5, 0.7, 0.9]),
+    underneath=st.booleans(),
+    burst=st.sampled_from([False, False, True]),
+    change=st.sampled_from([0.0, -0.003, -0.006, NAN]),
+    excess=st.sampled_from([0.0, 0.05]),
+    oi=st.sampled_from([900.0, 950.0, 970.0, 995.0, 1000.0]),
+    known=st.sampled_from([True, True, True, False]),
+    liquidations=st.just(True),
+)
+
+
+def lasted(inputs: list[Inputs], minutes: int, holds: Any) -> bool:
+    """Return whether the last `minutes` + 1 steps all were known and fulfilled `holds`."""
+    window = inputs[-minutes - 1 :]
+    return len(window) > minutes and all(i.known and i.c == i.c and holds(i) for i in window)
+
+
+def calm_since_stress(inputs: list[Inputs], limit: float) -> bool:
+    """Return whether a quarter of an hour without a gap was calm since crowding was last seen high."""
+    longest = run = 0
+    for i in reversed(inputs):
+        if i.known and i.c >= 0.70:
+            break
+        run = run + 1 if i.known and i.c <= limit else 0
+        longest = max(longest, run)
+    return longest >= 16
+
+
+@settings(max_examples=80, deadline=None)
+@given(segments=st.lists(segment, min_size=4, max_size=20), deaf=st.integers(0, 400))
+def test_any_history_keeps_the_rules(segments: list[list[Inputs]], deaf: int) -> None:
+    r, seen, state, entered = Run(), [], State.UNKNOWN, 0
+    stress = State.UNKNOWN  # the last state that was not UNKNOWN
+    for drawn in [i for s in segments for i in s]:
+        hears = not deaf <= r.minute < deaf + 20
+        i = Inputs(**{**vars(drawn), "liquidations": hears, "known": drawn.known and hears})
+        seen.append(i)
+        now = r.step(i)
+        known = i.known and i.c == i.c
+        if hears and i.burst and i.change <= -0.005:
+            assert now is State.CASCADE
+        elif not known:
+            assert now in (State.UNKNOWN, State.CASCADE)
+            assert now is State.UNKNOWN or hears
+        if now is not state:
+            assert now.name in LEGAL[state.name]
+            _check_entry(now, state, stress, seen, minutes=r.minute - entered)
+            state, entered = now, r.minute
+        if now is not State.UNKNOWN:
+            stress = now
+
+
+def _check_entry(
+    now: State, was: State, interrupted: State, seen: list[Inputs], *, minutes: int
+) -> None:
+    """Check that a change had its reason for as long as it needs one."""
+    if now is State.CROWDED and was is State.CALM:
+        assert lasted(seen, 30, lambda i: i.c >= 0.75)
+    if now is State.FRAGILE and was is State.CROWDED:
+        assert lasted(seen, 10, lambda i: i.x >= 0.75 or i.underneath)
+    if now is State.FLUSHED and was is not State.UNKNOWN:
+        assert lasted(seen, 15, lambda i: i.excess < i.usual)
+    if was is State.CASCADE and now is not State.UNKNOWN:
+        quiet = seen[-11:]
+        assert all(not i.burst and i.change > -0.002 and i.liquidations for i in quiet)
+        assert minutes >= 2
+    if was is State.UNKNOWN and now is not State.CASCADE:
+        assert lasted(seen, 5, lambda _: True)
+    if now is State.CALM and interrupted not in {State.FLUSHED, State.CALM}:
+        assert calm_since_stress(seen, 0.70 if interrupted is State.UNKNOWN else 0.60)
