@@ -82,7 +82,7 @@ def _venues(settings: Settings) -> dict[str, Any]:
 
 @app.command()
 def demo(
-    speed: Annotated[float, typer.Option(help="Seconds of the market's time a second.")] = 90.0,
+    speed: Annotated[float, typer.Option(help="Seconds of the market's time a second.")] = 100.0,
     seed: Annotated[int, typer.Option(help="The market's seed.")] = 1,
     config: Config = None,
     http_port: Port = None,

@@ -24,7 +24,7 @@ from streams.signals import Signal
 CHARTED = ("price", "liquidated_usd_per_s_60s_long")
 SHOWN = ("state", "burst", "data_quality")
 LINES = 9
-CALM_S = 2400.0  # five minutes of known inputs, fifteen of calm, and the start
+CALM_S = 2100.0  # five minutes of known inputs, fifteen of calm, and the start
 
 
 def demo_settings(settings: Settings, speed: float, urls: dict[str, tuple[str, str]]) -> Settings:
@@ -105,7 +105,7 @@ class Demo:
             return
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while not running.done():
-                live.update(self._screen(), refresh=True)
+                live.update(self._screen(console.width), refresh=True)
                 await asyncio.sleep(0.25)
         await running
 
@@ -123,7 +123,7 @@ class Demo:
             await asyncio.sleep(0.25)
         await running
 
-    def _screen(self) -> RenderableType:
+    def _screen(self, width: int) -> RenderableType:
         engine = self.embedded.engine if self.embedded else None
         states = [engine.state(symbol) for symbol in engine.underlyings()] if engine else []
         for state in states:
@@ -137,4 +137,6 @@ class Demo:
             f"{rows:,} rows folded   history: {warm}   metrics: http://127.0.0.1:{port}/metrics   "
             "Ctrl-C ends it"
         )
-        return screen("treadmill demo", status, states, self.history, list(self.signals))
+        return screen(
+            "treadmill demo", status, states, self.history, list(self.signals), width=width
+        )

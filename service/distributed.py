@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
@@ -72,17 +73,21 @@ class IngestHalf:
         """Run until cancelled; everything read before is acknowledged on the way out."""
         settings = self.settings
         await create_topics(settings)
-        producer = Producer(settings.kafka.bootstrap_servers)
-        await producer.start()
-        sink = KafkaSink(producer, producer_id=producer_id())
-        publisher = Publisher(
-            sink,
-            settings.kafka.partitions,
-            linger_s=settings.linger_s,
-            max_rows=settings.block_rows,
-        )
-        hooks = Hooks(dead_letter=self._dead_letter, instruments=self._instruments)
-        ingestion = Ingestion(settings, self._venues, publisher, self._clock, self.telemetry, hooks)
+        async with Producer(settings.kafka.bootstrap_servers) as producer:
+            publisher = Publisher(
+                KafkaSink(producer, producer_id=producer_id()),
+                settings.kafka.partitions,
+                linger_s=settings.linger_s,
+                max_rows=settings.block_rows,
+            )
+            hooks = Hooks(dead_letter=self._dead_letter, instruments=self._instruments)
+            ingestion = Ingestion(
+                settings, self._venues, publisher, self._clock, self.telemetry, hooks
+            )
+            await self._serve(producer, publisher, ingestion)
+
+    async def _serve(self, producer: Producer, publisher: Publisher, ingestion: Ingestion) -> None:
+        settings = self.settings
         checks = {"venues": lambda: len(ingestion.live) == len(self._venues) or "not all started"}
         async with Health(
             self.telemetry, checks, host=settings.http_host, port=settings.http_port
@@ -136,6 +141,7 @@ class EngineFactory:
 
     def __init__(self, method: MethodConfig) -> None:
         self._method = method
+        self._restored: WeakKeyDictionary[Engine, dict[str, int]] = WeakKeyDictionary()
         self.config_hash = method.hash()
 
     def new(self) -> Engine:
@@ -144,7 +150,13 @@ class EngineFactory:
 
     def restore(self, state: bytes) -> Engine:
         """Return the engine a snapshot was taken of."""
-        return Engine.restore(state, self._method)
+        engine = Engine.restore(state, self._method)
+        self._restored[engine] = engine.counters
+        return engine
+
+    def began_with(self, engine: Engine) -> dict[str, int]:
+        """Return the counters an engine of ours was restored with: another worker's doing."""
+        return self._restored.get(engine, {})
 
 
 class ProcessHalf:
@@ -160,6 +172,8 @@ class ProcessHalf:
         self.telemetry.build(CODE_VERSION, settings.method.hash())
         self._clock = clock
         self._told: dict[tuple[int, str], int] = {}
+        self._measured: dict[int, Engine] = {}
+        self._factory = EngineFactory(settings.method)
         kafka = settings.kafka
         store: SnapshotStore | None = None
         if settings.snapshot_store == "file":
@@ -170,7 +184,7 @@ class ProcessHalf:
                 group_id=kafka.group_id,
                 snapshot_interval_s=settings.snapshot_interval_s,
             ),
-            EngineFactory(settings.method),
+            self._factory,
             now_ns=clock.now_ns,
             store=store,
             on_fold=self._on_fold,
@@ -230,4 +244,11 @@ class ProcessHalf:
                 )
                 lane = processor.lanes.get(status.partition) if processor else None
                 if lane is not None and isinstance(lane.engine, Engine):
-                    publish(self.telemetry, lane.engine, status.partition)
+                    self._publish(status.partition, lane.engine)
+
+    def _publish(self, partition: int, engine: Engine) -> None:
+        """Set the gauges of a partition; an engine that is new here brings history that is not ours."""
+        if self._measured.get(partition) is not engine:
+            self._measured[partition] = engine
+            self.telemetry.engine_started(partition, self._factory.began_with(engine))
+        publish(self.telemetry, engine, partition)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -75,44 +76,64 @@ class History:
             series = self._series.setdefault((symbol, name), deque(maxlen=HISTORY))
             series.append(readings[name]["value"])
 
-    def line(self, symbol: str, name: str) -> str:
-        """Return the chart of one reading."""
-        return sparkline(list(self._series.get((symbol, name), ())))
+    def line(self, symbol: str, name: str, points: int = HISTORY) -> str:
+        """Return the chart of one reading's last `points`."""
+        return sparkline(list(self._series.get((symbol, name), ()))[-points:])
 
 
 def _state(name: str) -> Text:
     return Text(f" {name} ", style=STYLES[name])
 
 
-def market_table(states: Sequence[dict[str, Any]], history: History) -> Table:
+#: Title, least width, smallest terminal it is shown on.
+COLUMNS = (
+    ("", 4, 0), ("price", 9, 0), ("longs", 9, 0), ("shorts", 9, 0), ("OI", 6, 0), ("OI 5m", 7, 0),
+    ("funding", 8, 0), ("premium", 7, 110), ("crowding", 8, 0), ("forced/min", 10, 0),
+    ("intensity", 9, 120),
+)  # fmt: skip
+CHARTS_FROM = 140  # columns
+
+
+def market_table(states: Sequence[dict[str, Any]], history: History, width: int) -> Table:
     """Return one line an underlying: price, machines, and the three variables that drive them."""
-    table = Table(expand=True, header_style="bold", border_style="dim", pad_edge=False)
-    for name in ("", "price", "longs", "shorts"):
-        table.add_column(name, no_wrap=True)
-    for name in ("OI", "OI 5m", "funding", "premium", "crowding", "liquidated/min", "intensity"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("price path", no_wrap=True)
-    table.add_column("forced sales", no_wrap=True)
+    table = Table(expand=True, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    shown = [width >= least for _, _, least in COLUMNS]
+    for (title, columns, _), show in zip(COLUMNS, shown, strict=True):
+        if show:
+            numeric = title in {"", "longs", "shorts"}
+            table.add_column(
+                title, no_wrap=True, min_width=columns, justify="left" if numeric else "right"
+            )
+    if width >= CHARTS_FROM:
+        table.add_column("price path", no_wrap=True, ratio=1, overflow="crop")
+        table.add_column("forced sales of longs", no_wrap=True, ratio=1, overflow="crop")
     for state in states:
-        r = {name: reading["value"] for name, reading in state["readings"].items()}
-        symbol = state["symbol"]
-        rate = r["liquidated_usd_per_s_60s_long"]
-        table.add_row(
-            Text(symbol, style="bold"),
-            _figure(r["price"], ",.2f"),
-            _state(state["long"]["state"]),
-            _state(state["short"]["state"]),
-            money(r["oi_usd"]),
-            _figure(r["oi_change_5m"], "+.2f", 100.0) + "%",
-            _figure(r["funding_apr"], "+.1f", 100.0) + "%",
-            _figure(r["premium_bp"], "+.1f") + "bp",
-            _figure(r["crowding_long"], ".2f"),
-            money(None if rate is None else rate * 60.0),
-            _figure(r["cascade_intensity_long"], "+.1f"),
-            Text(history.line(symbol, "price"), style="cyan"),
-            Text(history.line(symbol, "liquidated_usd_per_s_60s_long"), style="red"),
-        )
+        cells = [cell for cell, show in zip(_cells(state), shown, strict=True) if show]
+        if width >= CHARTS_FROM:
+            points = min(HISTORY, max(8, (width - 115) // 2))
+            cells.append(Text(history.line(state["symbol"], "price", points), style="cyan"))
+            name = "liquidated_usd_per_s_60s_long"
+            cells.append(Text(history.line(state["symbol"], name, points), style="red"))
+        table.add_row(*cells)
     return table
+
+
+def _cells(state: dict[str, Any]) -> list[RenderableType]:
+    r = {name: reading["value"] for name, reading in state["readings"].items()}
+    rate = r["liquidated_usd_per_s_60s_long"]
+    return [
+        Text(state["symbol"], style="bold"),
+        _figure(r["price"], ",.2f"),
+        _state(state["long"]["state"]),
+        _state(state["short"]["state"]),
+        money(r["oi_usd"]),
+        _figure(r["oi_change_5m"], "+.2f", 100.0) + "%",
+        _figure(r["funding_apr"], "+.1f", 100.0) + "%",
+        _figure(r["premium_bp"], "+.1f") + "bp",
+        _figure(r["crowding_long"], ".2f"),
+        money(None if rate is None else rate * 60.0),
+        _figure(r["cascade_intensity_long"], "+.1f"),
+    ]
 
 
 def _headline(signal: Signal) -> Text:
@@ -125,9 +146,13 @@ def _headline(signal: Signal) -> Text:
     elif signal.kind == "burst":
         c = signal.context
         text.append(f"burst {signal.status.lower()}", style="red")
+        if signal.status == "STARTED":
+            rate = c["peak_usd_per_s"]
+            text.append(f"  {money(None if rate is None else rate * 60.0)} a minute")
+            return text
         text.append(
             f"  {money(c['usd_raw'])} printed, {money(c['usd_estimated'])} estimated, "
-            f"{_figure(c['orders'], '.0f')} orders, OI {_figure(c['flush_ratio'], '-.2f', -100.0)}%"
+            f"{_figure(c['orders'], '.0f')} orders, OI {_figure(c['flush_ratio'], '+.2f', -100.0)}%"
         )
     else:
         text.append(f"{signal.name.lower()} {signal.status.lower()}", style="magenta")
@@ -159,11 +184,13 @@ def screen(
     states: Sequence[dict[str, Any]],
     history: History,
     signals: Sequence[Signal],
+    *,
+    width: int,
 ) -> RenderableType:
-    """Return the whole view."""
+    """Return the whole view for a terminal of `width` columns."""
     return Group(
         Panel(Text(status), title=title, title_align="left", border_style="blue"),
-        market_table(states, history),
+        market_table(states, history, width),
         Panel(signal_lines(signals), title="signals", title_align="left", border_style="dim"),
     )
 

@@ -26,13 +26,16 @@ class Quality(IntFlag):
     VENUE_OUTAGE = 512
 
 
+_NAMED = tuple((int(flag), str(flag.name)) for flag in Quality)
+
+
 def quality_names(bits: int) -> list[str]:
     """Return the names of the bits that are set, in their order.
 
     >>> quality_names(9)
     ['STALE_INPUT', 'CORRECTED']
     """
-    return [flag.name for flag in Quality if bits & flag and flag.name]
+    return [name for bit, name in _NAMED if bits & bit]
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

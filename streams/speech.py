@@ -1,6 +1,7 @@
 """From what a kernel noticed to a signal a person can check: evidence, context, ids."""
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -88,6 +89,8 @@ def evidence(u: Any, state: State, side: str, config: MethodConfig) -> list[Evid
             threshold = float(readings[threshold]["value"]) if known is None else float(known)
         op = MIRROR[condition.op] if condition.mirrored and side == "short" else condition.op
         value = number(readings[metric]["value"])
+        if state is State.CALM and value is not None and value > config.calm_enter:
+            threshold = config.calm_exit  # the first state after the start may lie between the two
         limit = number(threshold)
         out.append(
             Evidence(
@@ -112,30 +115,28 @@ def machine_state(m: Any) -> dict[str, Any]:
     }
 
 
-def _signal(
-    u: Any, symbol: str, kind: SignalKind, side: MachineSide, name: str, status: str,
-    previous: str | None, since_ns: int, valid_s: float | None, lines: list[Evidence],
-    context: dict[str, float | None], config_hash: str, replay: bool,
-) -> Signal:  # fmt: skip
+def _signal(u: Any, symbol: str, draft: "_Draft", config_hash: str, *, replay: bool) -> Signal:
+    """Number a draft and add what all signals carry."""
     u["sequence"] += 1
     seq, asof_ns = int(u["sequence"]), int(u["time_ns"])
     bits = int(u["readings"]["oi_usd"]["quality"]) | int(u["readings"]["funding_apr"]["quality"])
     bits |= int(u["readings"]["liquidated_usd_per_s_60s_long"]["quality"])
+    until_ns = None if draft.valid_s is None else asof_ns + int(draft.valid_s * NS_PER_S)
     return Signal(
-        id=signal_id(symbol, side, kind, seq),
+        id=signal_id(symbol, draft.side, draft.kind, seq),
         seq=seq,
-        kind=kind,
+        kind=draft.kind,
         symbol=symbol,
-        side=side,
-        name=name,
-        status=status,
-        previous=previous,
+        side=draft.side,
+        name=draft.name,
+        status=draft.status,
+        previous=draft.previous,
         asof=rfc3339(asof_ns),
-        since=rfc3339(since_ns),
-        valid_until=None if valid_s is None else rfc3339(asof_ns + int(valid_s * NS_PER_S)),
+        since=rfc3339(draft.since_ns),
+        valid_until=None if until_ns is None else rfc3339(until_ns),
         trigger_event_ts=rfc3339(int(u["trigger_ns"])),
-        evidence=lines,
-        context=context,
+        evidence=draft.evidence,
+        context=draft.context,
         coverage=number(u["liquidations"]["coverage"]),
         quality=quality_names(bits & ~int(Quality.WARMUP)),
         config_hash=config_hash,
@@ -171,71 +172,82 @@ def _burst_context(b: Any) -> dict[str, float | None]:
     }
 
 
+class _Draft(NamedTuple):
+    """What is to be said, before it gets its number."""
+
+    kind: SignalKind
+    side: MachineSide
+    name: str
+    status: str
+    previous: str | None
+    since_ns: int
+    valid_s: float | None
+    evidence: list[Evidence]
+    context: dict[str, float | None]
+
+
+def _feeds(u: Any) -> Iterator[_Draft]:
+    if not u["feeds_said"]:
+        return
+    status = {1: "OK", 2: "DEGRADED"}[int(u["feeds"])]
+    context = {
+        "liquidation_coverage": number(u["liquidations"]["coverage"]),
+        "open_interest_coverage": number(u["open_interest"]["coverage"]),
+        "funding_coverage": number(u["readings"]["funding_apr"]["coverage"]),
+    }
+    since_ns = int(u["feeds_ns"])
+    yield _Draft("data_quality", "both", "FEEDS", status, None, since_ns, None, [], context)
+    u["feeds_said"] = 0
+
+
+def _burst_evidence(u: Any, b: Any, side: str, config: MethodConfig) -> list[Evidence]:
+    """Return why a burst opened: its rate against the floor, and how many orders made it."""
+    floor = config.burst_floor_oi_per_minute * float(u["readings"]["oi_usd"]["value"]) / 60.0
+    recent = bursts.recent_orders(b, int(u["time_ns"]), 30 * NS_PER_S)
+    quality = quality_names(int(u["readings"][f"liquidated_usd_per_s_10s_{side}"]["quality"]))
+    coverage = number(u["liquidations"]["coverage"])
+    rate = number(b["peak_usd_per_s"])
+    above = None if rate is None or number(floor) is None else rate > floor
+    return [
+        Evidence(
+            metric=f"liquidated_usd_per_s_10s_{side}", value=rate, op=">", threshold=number(floor),
+            passed=above, quality=quality, coverage=coverage,
+        ),
+        Evidence(
+            metric=f"orders_30s_{side}", value=float(recent), op=">=",
+            threshold=float(config.burst_min_events), passed=recent >= config.burst_min_events,
+            quality=quality, coverage=coverage,
+        ),
+    ]  # fmt: skip
+
+
+def _bursts(u: Any, config: MethodConfig) -> Iterator[_Draft]:
+    for k in (0, 1):
+        side, b = SIDES[k], u["burst"][k]
+        if b["said"]:
+            status = {1: "STARTED", 2: "PROVISIONAL", 3: "FINAL"}[int(b["said"])]
+            lines = _burst_evidence(u, b, side, config) if status == "STARTED" else []
+            since_ns, context = int(b["start_ns"]), _burst_context(b)
+            yield _Draft("burst", side, "BURST", status, None, since_ns, None, lines, context)
+            b["said"] = bursts.NONE
+
+
+def _machines(u: Any, config: MethodConfig) -> Iterator[_Draft]:
+    for k in (0, 1):
+        side, m = SIDES[k], u["machine"][k]
+        if m["said"]:
+            state, before = State(int(m["state"])), State(int(m["previous"])).name
+            kind: SignalKind = "state" if int(m["said"]) == CHANGED else "heartbeat"
+            yield _Draft(
+                kind, side, "STATE", state.name, before, int(m["since_ns"]),
+                3 * config.heartbeat_s, evidence(u, state, side, config), _market_context(u),
+            )  # fmt: skip
+            m["said"] = NOTHING
+
+
 def speak(
     u: Any, symbol: str, config: MethodConfig, config_hash: str, *, replay: bool
 ) -> list[Signal]:
     """Return the signals that are due, feeds first, then bursts, then machines, and mark them said."""
-    out: list[Signal] = []
-
-    def say(
-        kind: SignalKind, side: MachineSide, name: str, status: str, previous: str | None,
-        since_ns: int, valid_s: float | None, lines: list[Evidence],
-        context: dict[str, float | None],
-    ) -> None:  # fmt: skip
-        out.append(
-            _signal(
-                u,
-                symbol,
-                kind,
-                side,
-                name,
-                status,
-                previous,
-                since_ns,
-                valid_s,
-                lines,
-                context,
-                config_hash,
-                replay,
-            )
-        )
-
-    if u["feeds_said"]:
-        status = {1: "OK", 2: "DEGRADED"}[int(u["feeds"])]
-        context = {
-            "liquidation_coverage": number(u["liquidations"]["coverage"]),
-            "open_interest_coverage": number(u["open_interest"]["coverage"]),
-            "funding_coverage": number(u["readings"]["funding_apr"]["coverage"]),
-        }
-        say("data_quality", "both", "FEEDS", status, None, int(u["feeds_ns"]), None, [], context)
-        u["feeds_said"] = 0
-    for k in (0, 1):
-        side = SIDES[k]
-        b = u["burst"][k]
-        if b["said"]:
-            status = {1: "STARTED", 2: "PROVISIONAL", 3: "FINAL"}[int(b["said"])]
-            say(
-                "burst",
-                side,
-                "BURST",
-                status,
-                None,
-                int(b["start_ns"]),
-                None,
-                [],
-                _burst_context(b),
-            )
-            b["said"] = bursts.NONE
-    for k in (0, 1):
-        side = SIDES[k]
-        m = u["machine"][k]
-        if m["said"]:
-            state = State(int(m["state"]))
-            changed = int(m["said"]) == CHANGED
-            say(
-                "state" if changed else "heartbeat", side, "STATE", state.name,
-                State(int(m["previous"])).name, int(m["since_ns"]), 3 * config.heartbeat_s,
-                evidence(u, state, side, config), _market_context(u),
-            )  # fmt: skip
-            m["said"] = NOTHING
-    return out
+    drafts = (*_feeds(u), *_bursts(u, config), *_machines(u, config))
+    return [_signal(u, symbol, draft, config_hash, replay=replay) for draft in drafts]

@@ -4,6 +4,7 @@ import functools
 import json
 import math
 import random
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -48,7 +49,7 @@ def whole() -> tuple[str, tuple[bytes, ...], dict[str, int]]:
 
 def cut(rows: bytes, points: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(p * ROW_BYTES, len(rows)) for p in points), len(rows)]
-    return [rows[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [rows[a:b] for a, b in pairwise(edges)]
 
 
 def test_the_log_is_worth_folding() -> None:

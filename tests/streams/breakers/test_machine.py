@@ -330,9 +330,8 @@ LEGAL = {
     "CASCADE": {"UNKNOWN", "CROWDED", "FRAGILE", "FLUSHED"},
     "FLUSHED": {"UNKNOWN", "CALM", "CROWDED", "CASCADE"},
 }
-segment = st.builds(
-    lambda minutes, **inputs: [Inputs(**inputs)] * minutes,
-    minutes=st.sampled_from([1, 3, 7, 12, 20, 35, 70, 200]),
+inputs = st.builds(
+    Inputs,
     c=st.sampled_from([0.3, 0.55, 0.62, 0.68, 0.72, 0.8, 0.95, NAN]),
     x=st.sampled_from([NAN, 0.5, 0.7, 0.9]),
     underneath=st.booleans(),
@@ -341,8 +340,8 @@ segment = st.builds(
     excess=st.sampled_from([0.0, 0.05]),
     oi=st.sampled_from([900.0, 950.0, 970.0, 995.0, 1000.0]),
     known=st.sampled_from([True, True, True, False]),
-    liquidations=st.just(True),
 )
+segment = st.tuples(st.sampled_from([1, 3, 7, 12, 20, 35, 70, 200]), inputs)
 
 
 def lasted(inputs: list[Inputs], minutes: int, holds: Any) -> bool:
@@ -364,10 +363,10 @@ def calm_since_stress(inputs: list[Inputs], limit: float) -> bool:
 
 @settings(max_examples=80, deadline=None)
 @given(segments=st.lists(segment, min_size=4, max_size=20), deaf=st.integers(0, 400))
-def test_any_history_keeps_the_rules(segments: list[list[Inputs]], deaf: int) -> None:
+def test_any_history_keeps_the_rules(segments: list[tuple[int, Inputs]], deaf: int) -> None:
     r, seen, state, entered = Run(), [], State.UNKNOWN, 0
     stress = State.UNKNOWN  # the last state that was not UNKNOWN
-    for drawn in [i for s in segments for i in s]:
+    for drawn in [i for minutes, i in segments for _ in range(minutes)]:
         hears = not deaf <= r.minute < deaf + 20
         i = Inputs(**{**vars(drawn), "liquidations": hears, "known": drawn.known and hears})
         seen.append(i)

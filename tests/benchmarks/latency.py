@@ -1,0 +1,130 @@
+"""From a liquidation's bytes to the signal they cause, at a steady load from another process.
+
+Every liquidation here provably causes a signal: the method is set so that one order opens a burst and the
+next second ends it, and each coin has one liquidation a second. What is measured is from just before the
+generator writes the frame to its socket until the STARTED signal is in the hands of whoever asked for it.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from service.clock import WallClock
+from service.embedded import EmbeddedRun
+from service.settings import Settings, VenueUrls, WarmupDays
+from service.venues.registry import VENUES
+from streams.config import MethodConfig
+from streams.signals import Signal, decode
+from streams.topics import SIGNALS
+from tests.benchmarks.load import Place, Report
+
+COINS = 100
+#: One order opens a burst; the next evaluation ends it.
+EAGER = {
+    "burst_floor_oi_per_minute": 0.0, "burst_min_events": 1, "burst_dominance": 0.0,
+    "burst_end_share": 1.0, "burst_end_s": 0.0, "burst_merge_s": 0.0,
+}  # fmt: skip
+
+
+class Delays(NamedTuple):
+    """Milliseconds from sent to signal, and how many liquidations never became one."""
+
+    ms: list[float]
+    missing: int
+    report: Report
+
+    def percentile(self, share: float) -> float:
+        """Return a percentile of the delays."""
+        return float(np.percentile(self.ms, 100.0 * share))
+
+
+class Seen:
+    """The first STARTED signal of each coin and exchange second, with the moment it was seen."""
+
+    def __init__(self) -> None:
+        self.at_ns: dict[tuple[str, int], int] = {}
+
+    def note(self, one: Signal) -> None:
+        """Take a signal."""
+        if one.kind == "burst" and one.status == "STARTED" and one.trigger_event_ts is not None:
+            moment = datetime.fromisoformat(one.trigger_event_ts[:19] + "+00:00")
+            self.at_ns.setdefault((one.symbol, int(moment.timestamp())), time.monotonic_ns())
+
+    def against(self, report: Report) -> Delays:
+        """Return the delays of what was sent."""
+        ms = [
+            (self.at_ns[one.coin, one.second] - one.sent_ns) / 1e6
+            for one in report.liquidated
+            if (one.coin, one.second) in self.at_ns
+        ]
+        return Delays(ms, len(report.liquidated) - len(ms), report)
+
+
+class Generator:
+    """The load generator's process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, place: Place) -> None:
+        self._process = process
+        self.place = place
+
+    async def report(self) -> Report:
+        """Wait for the end of the load."""
+        assert self._process.stdout is not None
+        return msgspec.json.decode(await self._process.stdout.read(), type=Report)
+
+
+@contextlib.asynccontextmanager
+async def generator(rate: float, seconds: float) -> AsyncIterator[Generator]:
+    """Start the load generator; end it if it has not ended."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.benchmarks.load", str(rate), str(seconds), str(COINS),
+        stdout=asyncio.subprocess.PIPE, limit=1 << 26,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        yield Generator(process, msgspec.json.decode(line, type=Place))
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def embedded(rate: float, seconds: float) -> Delays:
+    """Measure the embedded run: socket, decoder, screen, publisher, local log, engine, signal file, callback."""
+    seen = Seen()
+    async with generator(rate, seconds) as load:
+        with tempfile.TemporaryDirectory(prefix="treadmill-bench-") as folder:
+            settings = Settings(
+                venues=("bybit",), underlyings=("*",), http_port=0, data_dir=Path(folder),
+                warmup_days=WarmupDays(open_interest=0, funding=0, candles=0),
+                venue_urls={"bybit": VenueUrls(
+                    websocket_url=load.place.websocket, rest_url=load.place.rest
+                )},
+                method=MethodConfig(**EAGER),
+            )  # fmt: skip
+            run = EmbeddedRun(
+                settings, {"bybit": VENUES["bybit"]}, WallClock(), on_signal=seen.note
+            )
+            running = asyncio.create_task(run.run())
+            reporting = asyncio.create_task(load.report())
+            await asyncio.wait({running, reporting}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                reporting.cancel()
+                running.result()
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            return seen.against(reporting.result())
