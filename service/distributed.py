@@ -25,7 +25,7 @@ from service.topic_admin import ensure_topics
 from service.venue import Venue
 from service.worker import Worker, WorkerSettings
 from streams.config import MethodConfig
-from streams.engine import Engine
+from streams.engine import Engine, layout
 from streams.instruments import Instrument
 from streams.signals import Signal, rfc3339
 from streams.speech import CODE_VERSION
@@ -142,7 +142,7 @@ class EngineFactory:
     def __init__(self, method: MethodConfig) -> None:
         self._method = method
         self._restored: WeakKeyDictionary[Engine, dict[str, int]] = WeakKeyDictionary()
-        self.config_hash = method.hash()
+        self.config_hash = f"{method.hash()} {layout()}"  # a state of another shape is of no use
 
     def new(self) -> Engine:
         """Return an engine that has seen nothing."""

@@ -58,7 +58,7 @@ class _Header(msgspec.Struct, frozen=True):
     holds: list[tuple[int, bytes]]
 
 
-def _layout() -> str:
+def layout() -> str:
     """Return what identifies the records' shape: a snapshot fits only the same."""
     text = repr((CONTRACT, UNDERLYING, COUNTS))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -345,7 +345,7 @@ class Engine:
         """Return everything the engine knows, with the offset it includes."""
         header = _Header(
             schema=SNAPSHOT_SCHEMA,
-            layout=_layout(),
+            layout=layout(),
             config_hash=self._hash,
             offset=self.offset,
             received_ns=self.received_ns,
@@ -379,7 +379,7 @@ class Engine:
         engine = cls(config, replay=replay)
         size = int.from_bytes(data[:8], "little")
         header = msgspec.msgpack.decode(data[8 : 8 + size], type=_Header)
-        if header.schema != SNAPSHOT_SCHEMA or header.layout != _layout():
+        if header.schema != SNAPSHOT_SCHEMA or header.layout != layout():
             raise SchemaMismatch("the snapshot was written by another version of the engine")
         if header.config_hash != engine._hash:
             raise SchemaMismatch("the snapshot was written under other thresholds")

@@ -56,13 +56,18 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: dict[str, float] | None = None  # as above
 
 
-def signal_id(symbol: str, side: str, kind: str, seq: int) -> str:
+def signal_id(
+    symbol: str, side: str, kind: str, seq: int, *, origin_ns: int = 0, config_hash: str = ""
+) -> str:
     """Return the id of the `seq`-th signal of a symbol: the same whoever computes it.
+
+    A symbol is counted from its first tick, `origin_ns`, under one configuration: a log that begins
+    elsewhere, or other thresholds, say other things and so have other ids.
 
     >>> signal_id("BTC", "long", "state", 1) == signal_id("BTC", "long", "state", 1)
     True
     """
-    return str(uuid5(_NAMESPACE, f"{symbol}|{side}|{kind}|{seq}"))
+    return str(uuid5(_NAMESPACE, f"{symbol}|{side}|{kind}|{seq}|{origin_ns}|{config_hash}"))
 
 
 def rfc3339(ns: int) -> str:

@@ -123,7 +123,14 @@ def _signal(u: Any, symbol: str, draft: "_Draft", config_hash: str, *, replay: b
     bits |= int(u["readings"]["liquidated_usd_per_s_60s_long"]["quality"])
     until_ns = None if draft.valid_s is None else asof_ns + int(draft.valid_s * NS_PER_S)
     return Signal(
-        id=signal_id(symbol, draft.side, draft.kind, seq),
+        id=signal_id(
+            symbol,
+            draft.side,
+            draft.kind,
+            seq,
+            origin_ns=int(u["origin_ns"]),
+            config_hash=config_hash,
+        ),  # fmt: skip
         seq=seq,
         kind=draft.kind,
         symbol=symbol,

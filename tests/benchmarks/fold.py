@@ -19,10 +19,11 @@ from tests.benchmarks.timing import (
     table,
 )
 
-UNDERLYINGS = (1, 20, 200)
 BLOCKS = (1, 20, 200, 1000)
 ROWS_PER_S = 20_000.0
-QUIET_ROWS_PER_S = 1_000.0
+#: Underlyings, rows a second of log time in all, seconds of it. Few rows a second mean many evaluations a row.
+LOADS = ((1, ROWS_PER_S, 10.0), (20, ROWS_PER_S, 10.0), (200, ROWS_PER_S, 10.0), (20, 1_000.0, 60.0))
+RENEWED = (Kind.HEARTBEAT, Kind.MARK, Kind.OPEN_INTEREST, Kind.FUNDING)
 
 
 def warm(engine: Engine, made: Market) -> bytes:
@@ -70,17 +71,18 @@ def _cuts(plan: Plan, made: Market) -> dict[str, list[Took]]:
     return took
 
 
-def ticks(plan: Plan, underlyings: int) -> list[Took]:
-    """Measure an evaluation: heartbeats a second apart, less what rows without a tick cost."""
+def evaluations(plan: Plan, underlyings: int) -> list[Took]:
+    """Measure seconds of an underlying's life at their quietest: twelve rows that renew all inputs, one tick."""
     made = market(underlyings, ROWS_PER_S, 2.0)
     snapshot = warm(Engine(), made)
-    firsts = [made.instruments[3 * u].id for u in range(underlyings)]
-    beats = made.rows[made.rows["kind"] == Kind.HEARTBEAT][:1]
     seconds = plan.count(4000, least=400) // underlyings
-    rows = beats.repeat(underlyings * seconds)
-    rows["instrument"] = firsts * seconds
+    ids = np.array([one.id for one in made.instruments], np.uint64).repeat(len(RENEWED))
+    sample = market(1, 100.0, 60.0).rows
+    each = np.concatenate([sample[sample["kind"] == kind][:1] for kind in RENEWED])
+    rows = np.tile(each, underlyings * 3 * seconds)
+    rows["instrument"] = np.tile(ids, seconds)
     start_ns = int(made.rows["exchange_ns"][-1]) // S * S
-    rows["exchange_ns"] = start_ns + S * (1 + np.arange(len(rows)) // underlyings)
+    rows["exchange_ns"] = start_ns + S * (1 + np.arange(len(rows)) // len(ids))
     block = rows.tobytes()
 
     def one() -> Took:
@@ -90,4 +92,24 @@ def ticks(plan: Plan, underlyings: int) -> list[Took]:
             engine.fold(block, 0)
         return watch.took(engine.counters["ticks"] - before)
 
-    return interleave(plan, {"tick": one})["tick"]
+    return interleave(plan, {"evaluation": one})["evaluation"]
+
+
+def measure(plan: Plan) -> Table:
+    """Return the table of rows a second through `Engine.fold`, announcements and restores not counted."""
+    made = table(
+        "2. Engine.fold, one core: rows a second (ns a row), best of the rounds; three venues",
+        "underlyings, rows a second of log time",
+        *(f"block of {size}" for size in BLOCKS), "median, 200", "evaluation", "state",
+    )  # fmt: skip
+    for underlyings, rows_per_s, seconds in LOADS:
+        log = market(underlyings, rows_per_s, plan.seconds(seconds) + 1.0)
+        took = _cuts(plan, log)
+        cells = [f"{rate(best_ns(took[str(n)]))} ({best_ns(took[str(n)]):.0f})" for n in BLOCKS]
+        tick_us = best_ns(evaluations(plan, underlyings)) / 1e3
+        state = UNDERLYING.itemsize + 3 * CONTRACT.itemsize
+        made.add_row(
+            f"{underlyings}, {rows_per_s:,.0f}", *cells, rate(median_ns(took["200"])),
+            f"{tick_us:.1f} us", f"{state * underlyings / 1e6:.2f} MB",
+        )  # fmt: skip
+    return made

@@ -31,6 +31,8 @@ from streams.topics import SIGNALS
 from tests.benchmarks.load import Place, Report
 
 COINS = 100
+#: Of the topics in the distributed run.
+PARTITIONS = 4
 #: One order opens a burst; the next evaluation ends it.
 EAGER = {
     "burst_floor_oi_per_minute": 0.0, "burst_min_events": 1, "burst_dominance": 0.0,
@@ -128,3 +130,75 @@ async def embedded(rate: float, seconds: float) -> Delays:
             with contextlib.suppress(asyncio.CancelledError):
                 await running
             return seen.against(reporting.result())
+
+
+async def distributed(bootstrap: str, rate: float, seconds: float) -> Delays:
+    """Measure `treadmill ingest`, Kafka, `treadmill process`, Kafka, and a consumer of the signals here."""
+    seen = Seen()
+    async with generator(rate, seconds) as load, contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="treadmill-bench-")))
+        environment = _environment(bootstrap, load.place, folder)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="latest"
+        )
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        partitions = [TopicPartition(SIGNALS.name, number) for number in range(PARTITIONS)]
+        consumer.assign(partitions)
+        await consumer.seek_to_end(*partitions)
+        reading = asyncio.create_task(_read(consumer, seen))
+        process = await stack.enter_async_context(_command("process", environment, folder))
+        ingest = await stack.enter_async_context(_command("ingest", environment, folder))
+        reporting = asyncio.create_task(load.report())
+        ends = {asyncio.create_task(one.wait()) for one in (process, ingest)}
+        await asyncio.wait({reading, reporting, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (reading, *ends):
+            task.cancel()
+        if not reporting.done():
+            reporting.cancel()
+            raise RuntimeError(f"a process ended early: {_last_words(folder)}")
+        return seen.against(reporting.result())
+
+
+def _environment(bootstrap: str, place: Place, folder: Path) -> dict[str, str]:
+    method = {f"METHOD__{name.upper()}": str(value) for name, value in EAGER.items()}
+    options = {
+        "VENUES": "bybit", "UNDERLYINGS": "*", "HTTP_PORT": "0", "DATA_DIR": str(folder),
+        "VENUE_URLS__BYBIT__WEBSOCKET_URL": place.websocket,
+        "VENUE_URLS__BYBIT__REST_URL": place.rest,
+        "WARMUP_DAYS__OPEN_INTEREST": "0", "WARMUP_DAYS__FUNDING": "0", "WARMUP_DAYS__CANDLES": "0",
+        "KAFKA__BOOTSTRAP_SERVERS": bootstrap, "KAFKA__GROUP_ID": folder.name,
+        "SNAPSHOT_STORE": "file", **method,
+    }  # fmt: skip
+    ours = {f"TREADMILL_{name}": value for name, value in options.items()}
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("TREADMILL_")}, **ours}
+
+
+@contextlib.asynccontextmanager
+async def _command(
+    name: str, environment: dict[str, str], folder: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command of ours until the block ends."""
+    with (folder / f"{name}.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "service", name, env=environment, stdout=log, stderr=log
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), 10.0)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+def _last_words(folder: Path) -> str:
+    return " | ".join(path.read_text(errors="replace")[-300:] for path in folder.glob("*.log"))
+
+
+async def _read(consumer: AIOKafkaConsumer, seen: Seen) -> None:
+    async for record in consumer:
+        seen.note(decode(record.value))

@@ -235,8 +235,8 @@ async def test_discovery_polls_and_history_by_rest() -> None:
             await run.until(lambda: everything in run.rows(Kind.HEARTBEAT)["channels"])
             await run.until(lambda: len(run.rows(Kind.INSTRUMENT)) >= 3)
     flags = run.rows(Kind.INSTRUMENT)["flags"].tolist()
-    assert flags[0] == Flag.HAS_BACKFILL
-    assert flags[-1] == 0
+    assert flags[0] == Flag.HAS_BACKFILL | Flag.SAMPLED
+    assert flags[-1] == Flag.SAMPLED
     assert len(run.rows(Kind.BACKFILL_END)) == 1
     assert run.rows(Kind.OPEN_INTEREST)["flags"].tolist().count(Flag.BACKFILL) == 1
 

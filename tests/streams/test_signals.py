@@ -75,8 +75,8 @@ def test_ids_are_deterministic_and_distinct() -> None:
     ids = {signal_id(*p) for p in parts}
     assert len(ids) == len(parts)
     # pinned: a consumer remembers ids across our versions
-    expected = uuid.uuid5(uuid.UUID("5f0c3c7e-6d0f-5b52-9f4f-7472656164ff"), "BTC|long|state|7")
-    assert signal_id("BTC", "long", "state", 7) == str(expected)
+    expected = uuid.uuid5(uuid.UUID("5f0c3c7e-6d0f-5b52-9f4f-7472656164ff"), "BTC|long|state|7|5|c")
+    assert signal_id("BTC", "long", "state", 7, origin_ns=5, config_hash="c") == str(expected)
 
 
 def test_an_engine_numbers_its_signals_without_holes_and_puts_the_log_in_them() -> None:
@@ -86,7 +86,11 @@ def test_an_engine_numbers_its_signals_without_holes_and_puts_the_log_in_them() 
         assert [s.seq for s in own] == list(range(1, len(own) + 1))
         assert [s.asof for s in own] == sorted(s.asof for s in own)
     for s in SAID:
-        assert s.id == signal_id(s.symbol, s.side, s.kind, s.seq)
+        start = min(t.asof for t in SAID if t.symbol == s.symbol)  # the first tick says UNKNOWN
+        origin_ns = int(datetime.fromisoformat(start).timestamp()) * 10**9
+        assert s.id == signal_id(
+            s.symbol, s.side, s.kind, s.seq, origin_ns=origin_ns, config_hash=s.config_hash
+        )
         assert decode(encode(s)) == s
         assert s.emitted is None
         assert s.replay
