@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -245,9 +246,8 @@ def replay(
             if path.is_dir():
                 facts: dict[str, Any] = {"blocks": replay_log(path, engine, tell, show)}
             else:
-                facts = _facts(
-                    replay_capture(path, venue_of(path, venue, VENUES), engine, tell, show)
-                )
+                whose = venue_of(path, venue, VENUES)
+                facts = msgspec.to_builtins(replay_capture(path, whose, engine, tell, show))
             console.print_json(json.dumps({"file": path.name} | facts), indent=None)
     sys.stdout.buffer.flush()
     seconds = time.perf_counter() - begin
@@ -257,12 +257,6 @@ def replay(
         "signals": said, "state_hash": engine.state_hash(), "counters": engine.counters,
     }  # fmt: skip
     console.print_json(json.dumps(summary), indent=None)
-
-
-def _facts(replayed: Any) -> dict[str, Any]:
-    import msgspec
-
-    return dict(msgspec.to_builtins(replayed))
 
 
 @app.command()
@@ -318,25 +312,37 @@ def show_config(
     Console().print(table)
 
 
-def main() -> None:
-    """Run the command line; the operator's mistakes are one line and exit code 2."""
+def _complaint(error: Exception) -> str | None:
+    """Return one line about an error that is the operator's to mend, None for one that is ours."""
+    from service.bus import CorruptLog, LogInUse
     from service.kafka import BrokerUnreachable
     from service.topic_admin import TopicMismatch
 
+    if isinstance(error, SettingsError | BrokerUnreachable | TopicMismatch | CorruptLog | LogInUse):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; name another path"
+    if type(error).__module__.startswith(("click", "typer")):  # usage errors bring their line
+        say = getattr(error, "format_message", None)
+        return None if say is None else str(say())
+    return None
+
+
+def main() -> None:
+    """Run the command line; the operator's mistakes are one line and exit code 2."""
     try:
         app(standalone_mode=False)
-    except (SettingsError, BrokerUnreachable, TopicMismatch) as error:
-        typer.echo(f"treadmill: {error}", err=True)
-        sys.exit(2)
+        sys.stdout.flush()
     except typer.Abort:
         sys.exit(130)
-    except Exception as error:  # click's usage errors carry their own one line
-        if type(error).__module__.startswith(("click", "typer")) and hasattr(
-            error, "format_message"
-        ):
-            typer.echo(f"treadmill: {error.format_message()}", err=True)
-            sys.exit(2)
-        raise
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if (line := _complaint(error)) is None:
+            raise
+        typer.echo(f"treadmill: {line}", err=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

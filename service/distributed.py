@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -19,6 +19,7 @@ from service.processor import Block
 from service.publisher import Publisher
 from service.records import Outgoing, json_record
 from service.settings import Settings
+from service.side_topics import feed_records, liquidation_records
 from service.snapshots import FileStore, SnapshotStore
 from service.telemetry import Telemetry
 from service.topic_admin import ensure_topics
@@ -57,6 +58,24 @@ async def create_topics(settings: Settings) -> list[str]:
     )
 
 
+class _NotedSink:
+    """Puts blocks where they go, and shows each to `note` first."""
+
+    def __init__(self, sink: KafkaSink, note: Callable[[bytes], None]) -> None:
+        self._sink = sink
+        self._note = note
+
+    async def put(self, partition: int, block: bytes) -> None:
+        self._note(block)
+        await self._sink.put(partition, block)
+
+    async def flush(self) -> None:
+        await self._sink.flush()
+
+    async def close(self) -> None:
+        await self._sink.close()
+
+
 class IngestHalf:
     """Venues to the market log."""
 
@@ -67,6 +86,7 @@ class IngestHalf:
         self._venues = venues
         self._clock = clock
         self._notes: asyncio.Queue[Outgoing] = asyncio.Queue(maxsize=1000)
+        self._known: dict[int, Instrument] = {}
         self.unnoted = 0  # side records given up because the broker was behind
 
     async def run(self) -> None:
@@ -75,7 +95,7 @@ class IngestHalf:
         await create_topics(settings)
         async with Producer(settings.kafka.bootstrap_servers) as producer:
             publisher = Publisher(
-                KafkaSink(producer, producer_id=producer_id()),
+                _NotedSink(KafkaSink(producer, producer_id=producer_id()), self._feeds),
                 settings.kafka.partitions,
                 linger_s=settings.linger_s,
                 max_rows=settings.block_rows,
@@ -102,6 +122,10 @@ class IngestHalf:
             finally:
                 await publisher.close()
 
+    def _feeds(self, block: bytes) -> None:
+        for record in feed_records(block, self._known):
+            self._note(record)
+
     def _note(self, record: Outgoing) -> None:
         """Queue a side record. The market log comes first: when the queue is full it is counted away."""
         try:
@@ -115,6 +139,7 @@ class IngestHalf:
 
     def _instruments(self, venue: str, instruments: Sequence[Instrument]) -> None:
         now = rfc3339(self._clock.now_ns())
+        self._known |= {one.id: one for one in instruments}
         for one in instruments:
             self._note(
                 json_record(
@@ -208,11 +233,11 @@ class ProcessHalf:
                     await measure
 
     def _on_fold(self, block: Block, engine: Engine, said: list[Signal]) -> Iterable[Outgoing]:
-        """Count the signals; once a second of log time return each underlying's state."""
+        """Count the signals; return the block's liquidations and, once a second, each state."""
         latency_s = max(0, self._clock.now_ns() - engine.received_ns) / NS
         for signal in said:
             self.telemetry.signal(signal.kind, latency_s)
-        records = []
+        records = list(liquidation_records(block.value, block.partition, engine))
         for symbol in engine.underlyings():
             second = engine.tick_ns(symbol) // NS
             where = (block.partition, symbol)

@@ -5,7 +5,8 @@ received time, so the same file gives the same rows and the same signals, byte f
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,9 @@ from streams.signals import Signal
 NS: Final = 1_000_000_000
 HEARTBEAT_NS: Final = NS // 4
 BLOCK_ROWS: Final = 4096
+#: What names the stream of a frame, near its beginning.
+_STREAM: Final = re.compile(rb'"(?:e|topic|channel)":"([A-Za-z0-9_-]{1,40})')
+_STREAMS_MAX: Final = 50
 #: What names a contract in the frames of the venues there are.
 _SYMBOL: Final = re.compile(rb'"(?:s|symbol|instId)":"([^"\\]{2,40})"')
 _FED: Final[Mapping[str, Channel]] = {
@@ -98,6 +102,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     instruments: tuple[str, ...]
     frames: int
     rows: dict[str, int]
+    ignored: dict[str, int]  # frames that carry nothing we want, by what they call themselves
     rejected: dict[str, int]
     skipped_lines: int
     clock_steps_back: int
@@ -164,6 +169,7 @@ def replay_capture(
     intake = Intake(venue.SPEC.name, outlet, clock, stats)
     decoder = venue.decoder({one.symbol: one for one in instruments})
     feed = _Feed(intake, venue.SPEC, tuple(instruments))
+    ignored: Counter[str] = Counter()
     for received_ns, frame in read_capture(path, counts):
         clock.time_ns = max(clock.time_ns, received_ns)
         feed.beat(clock.time_ns)
@@ -172,6 +178,8 @@ def replay_capture(
         except VenueRefused:  # counted by the intake; a file goes on
             continue
         feed.saw(name, clock.time_ns)
+        if name == "ignored":
+            ignored[_stream_name(frame, ignored)] += 1
         if counts.frames % 8192 == 0:
             on_progress(counts.frames, outlet.rows)
     outlet.flush()
@@ -181,11 +189,23 @@ def replay_capture(
         instruments=tuple(one.symbol for one in instruments),
         frames=counts.frames,
         rows={name: n for (_, name), n in sorted(stats.rows.items()) if n},
+        ignored=dict(sorted(ignored.items())),
         rejected={reason: n for (_, reason), n in sorted(stats.rejects.items())},
         skipped_lines=counts.skipped,
         clock_steps_back=counts.clock_steps_back,
         torn=bool(counts.torn),
     )
+
+
+def _stream_name(frame: bytes, known: Collection[str]) -> str:
+    """Return what a frame calls its stream; "other" if nothing, or if there are too many names.
+
+    >>> _stream_name(b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate"}}', ())
+    'depthUpdate'
+    """
+    match = _STREAM.search(frame, 0, 200)
+    name = match[1].decode() if match else "other"
+    return name if name in known or len(known) < _STREAMS_MAX else "other"
 
 
 class _Feed:

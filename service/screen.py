@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from streams.events import PACK_FLOATS, ROW_BYTES, Flag, Kind, RowBuffer
+from streams.events import Flag, Kind, RowBuffer
 from streams.instruments import BadInstrument, UnknownInstrument
 
 #: What hostile bytes may raise in a reader that forgot a case. Counted as "unexpected" and survived.
@@ -71,25 +71,20 @@ class Screen:
         """Remove what must go from the rows written since `start`; return why, one word a row."""
         self.lag_ns = None
         reasons = []
-        kept = 0
-        with out.view(start) as rows:
-            for at in range(0, len(rows), ROW_BYTES):
-                row = rows[at : at + ROW_BYTES]
-                reason = self._reason(row, connection)
-                if reason is not None:
-                    reasons.append(reason)
-                else:
-                    if kept != at:
-                        rows[kept : kept + ROW_BYTES] = row
-                    kept += ROW_BYTES
-                row.release()
-        out.truncate(start + kept // ROW_BYTES)
+        kept = start
+        for row in range(start, out.rows):
+            reason = self._reason(out, row, connection)
+            if reason is not None:
+                reasons.append(reason)
+                continue
+            if kept != row:
+                out.move(row, kept)
+            kept += 1
+        out.truncate(kept)
         return reasons
 
-    def _reason(self, row: memoryview, connection: int) -> str | None:
-        kind, _, flags, _, instrument, exchange_ns, received_ns, sequence, *_ = (
-            PACK_FLOATS.unpack_from(row)
-        )  # fmt: skip
+    def _reason(self, out: RowBuffer, row: int, connection: int) -> str | None:
+        kind, flags, instrument, exchange_ns, received_ns, sequence = out.head(row)
         if exchange_ns > received_ns + self._future_ns:
             return "future"
         if exchange_ns <= 0:
@@ -100,9 +95,8 @@ class Screen:
             if self._repeated(instrument, sequence, exchange_ns, connection):
                 return "duplicate"
         elif kind == _LIQUIDATION or (kind == _TRADE and self.overlaps):
-            key = (
-                bytes(row[:2]) + bytes(row[8:24]) + bytes(row[32:])
-            )  # without flags and received_ns
+            whole = out.row(row)
+            key = whole[:2] + whole[8:24] + whole[32:]  # without flags and received_ns
             if not self._copies.is_new(key, connection):
                 return "duplicate"
         if self.lag_ns is None and kind <= _MARK and not flags & _OLD_NEWS:

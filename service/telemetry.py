@@ -145,6 +145,8 @@ class Telemetry:
         self._allowed, self._max_symbols = symbols, max_symbols
         self._symbols: set[str] = set()
         self._before: dict[str, Mapping[str, float]] = {}
+        # by venue and name: frames, rows, when the last rows came; not yet in the counters
+        self._frames: dict[tuple[str, str], list[int]] = {}
         self._meters = Meters(max_symbols)
         self._counters = self._meters.counters
         self._gauges = self._meters.gauges
@@ -152,10 +154,12 @@ class Telemetry:
 
     def expose(self) -> tuple[bytes, str]:
         """Return the text a scrape gets, and its content type."""
+        self._settle()
         return generate_latest(self._meters.registry), CONTENT_TYPE_LATEST
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return one sample by its full name, None if there is none: for tests and the demo's view."""
+        self._settle()
         return self._meters.registry.get_sample_value(name, labels)
 
     # the process as a whole
@@ -172,11 +176,23 @@ class Telemetry:
 
     def frame(self, venue: str, name: str, rows: int) -> None:
         """Count a frame that was understood, and the rows it left."""
-        self._counters["frames_total"].of(venue, name).inc()
+        count = self._frames.get((venue, name))
+        if count is None:
+            count = self._frames[venue, name] = [0, 0, 0]
+        count[0] += 1
         if rows:
-            self._counters["events_total"].of(venue, name).inc(rows)
-            last = self._gauges["feed_last_event_timestamp_seconds"].of(venue, name)
-            last.set(self._now_ns() / 1e9)
+            count[1] += rows
+            count[2] = self._now_ns()
+
+    def _settle(self) -> None:
+        """Move the frames' counts: three locked updates a frame would cost more than reading it."""
+        for labels, (frames, rows, last_ns) in self._frames.items():
+            self._counters["frames_total"].of(*labels).inc(frames)
+            if rows:
+                self._counters["events_total"].of(*labels).inc(rows)
+                last = self._gauges["feed_last_event_timestamp_seconds"].of(*labels)
+                last.set(last_ns / 1e9)
+        self._frames.clear()
 
     def reject(self, venue: str, reason: str) -> None:
         """Count a frame or row that was refused."""

@@ -279,6 +279,11 @@ class Engine:
         """Return what was folded, and what was not and why."""
         return {name: int(self._counts[0][name]) for name in COUNTS.names or ()}
 
+    def contract(self, instrument: int) -> tuple[str, str] | None:
+        """Return a contract's venue and underlying, None if it has not been announced."""
+        slot = self._slot(instrument)
+        return None if slot is None else (self._venues[slot], self._names[self._owner[slot]])
+
     def underlyings(self) -> list[str]:
         """Return the underlyings that are being evaluated, in order of appearance."""
         return [name for name, ready in zip(self._names, self._open, strict=True) if ready]

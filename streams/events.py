@@ -127,6 +127,7 @@ PACK_FLOATS: Final = struct.Struct(_HEAD + "ddd")
 PACK_FUNDING: Final = struct.Struct(_HEAD + "dqq")
 PACK_INTEGERS: Final = struct.Struct(_HEAD + "qqq")
 PACK_NAMES: Final = struct.Struct(_HEAD + "12s12s")
+_HEAD_ONLY: Final = struct.Struct("<BxH4xQqqQ")  # without side and reserved
 
 
 class MalformedBlock(Exception):  # noqa: N818
@@ -230,6 +231,18 @@ class RowBuffer:
     def view(self, start: int = 0) -> memoryview:
         """Return the bytes of the rows from `start` on, without copying. Valid until the next write."""
         return memoryview(self._bytes)[start * ROW_BYTES : self.rows * ROW_BYTES]
+
+    def head(self, row: int) -> tuple[int, int, int, int, int, int]:
+        """Return a row's kind, flags, instrument, exchange_ns, received_ns and sequence."""
+        return _HEAD_ONLY.unpack_from(self._bytes, row * ROW_BYTES)
+
+    def row(self, row: int) -> bytes:
+        """Return a copy of a row's bytes."""
+        return bytes(self._bytes[row * ROW_BYTES : (row + 1) * ROW_BYTES])
+
+    def move(self, row: int, to: int) -> None:
+        """Write a row over the row `to`."""
+        self._bytes[to * ROW_BYTES : (to + 1) * ROW_BYTES] = self.row(row)
 
     def truncate(self, rows: int) -> None:
         """Take back every row after the first `rows`: a frame that turned out malformed leaves none."""

@@ -65,13 +65,21 @@ COUNTS = np.dtype([
 ])  # fmt: skip
 
 
+def _param_fields(config: MethodConfig) -> list[tuple[str, str] | tuple[str, str, tuple[int]]]:
+    values = {name: getattr(config, name) for name in config.__struct_fields__}
+    return [
+        (name, "f8", (len(value),)) if isinstance(value, tuple) else (name, "f8")
+        for name, value in values.items()
+    ]
+
+
+#: One object for all engines: numba knows a type again at once only if it is the same object.
+PARAMS = np.dtype(_param_fields(MethodConfig()))
+
+
 def params(config: MethodConfig) -> Any:
     """Return the configuration as a record that kernels read under the same names."""
-    fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
-    for name in config.__struct_fields__:
-        value = getattr(config, name)
-        fields.append((name, "f8", (len(value),)) if isinstance(value, tuple) else (name, "f8"))
-    record = np.zeros(1, np.dtype(fields))
+    record = np.zeros(1, PARAMS)
     for name in config.__struct_fields__:
         record[name] = getattr(config, name)
     return record[0]

@@ -33,7 +33,7 @@ INSTRUMENTS = Topic(
     writer="ingest", partitions="one", cleanup="compact", retention_ms=-1,
 )  # fmt: skip
 FEEDS = Topic(
-    name="treadmill.feeds.v1", key="venue:channel", value="JSON: up, down, silent, gap, reason",
+    name="treadmill.feeds.v1", key="venue:symbol", value="JSON: up, down, silent, gap, reason",
     writer="ingest", partitions="one", cleanup="compact,delete", retention_ms=7 * DAY_MS,
 )  # fmt: skip
 DEAD_LETTER = Topic(
@@ -49,7 +49,7 @@ STATE = Topic(
     writer="process", partitions="market", cleanup="compact,delete", retention_ms=DAY_MS,
 )  # fmt: skip
 LIQUIDATIONS = Topic(
-    name="treadmill.liquidations.v1", key="underlying", value="JSON: one forced order",
+    name="treadmill.liquidations.v1", key="underlying", value="JSON: one print",
     writer="process", partitions="market", cleanup="delete", retention_ms=30 * DAY_MS,
 )  # fmt: skip
 SNAPSHOTS = Topic(

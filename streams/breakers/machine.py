@@ -193,7 +193,7 @@ def _holding(m: Record, c: float, p: Record) -> int:
     """Return the state when no gate is on."""
     state = _state(m)
     if state == CASCADE:  # over, and nothing else has taken hold yet
-        return CROWDED
+        return CASCADE if m.flushed.enter_ns >= 0 else CROWDED
     if state == FLUSHED:
         return CROWDED if c >= p.calm_exit else CALM
     return state

@@ -98,16 +98,20 @@ async def embedded(
     speed: float,
     *,
     method: Mapping[str, float] | None = None,
+    hooks: Hooks | None = None,
+    epoch_ns: int = EPOCH_NS,
     **settings: Any,
 ) -> AsyncIterator[Watched]:
     """Run simulated exchanges and the whole service around them."""
-    clock = ScaledClock(EPOCH_NS, speed)
+    clock = ScaledClock(epoch_ns, speed)
     async with SimulatedExchanges(clock, scenario) as exchanges:
         chosen = swift_settings(exchanges, speed, **(method or {}))
         chosen = msgspec.structs.replace(chosen, **settings)
         venues = {name: VENUES[name] for name in chosen.venues}
         dead: list[tuple[str, str, bytes]] = []
-        hooks = Hooks(dead_letter=lambda *what: dead.append(what))
+        hooks = msgspec.structs.replace(
+            hooks or Hooks(), dead_letter=lambda *what: dead.append(what)
+        )
         signals: list[Signal] = []
         run = EmbeddedRun(
             chosen, venues, clock, on_signal=signals.append, hooks=hooks, folder=folder
