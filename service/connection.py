@@ -185,6 +185,7 @@ class Keeper:
         pacer: ConnectPacer,
         rng: random.Random,
         overlap_s: float = 2.0,
+        silence_s: float | None = None,
     ) -> None:
         self.source = source
         self._plan = plan
@@ -195,6 +196,9 @@ class Keeper:
         self._rng = rng
         self._backoff = Backoff(rng)
         self._overlap_s = overlap_s
+        self._spec = venue.SPEC
+        if silence_s is not None:
+            self._spec = msgspec.structs.replace(self._spec, silence_s=silence_s)
         self._links: set[Link] = set()
         self._serving: Link | None = None
         intake.feeds.add(source, plan.instruments, plan.channels)
@@ -232,7 +236,7 @@ class Keeper:
 
     def _new_link(self) -> Link:
         self._count("connect")
-        clock, spec = self._intake.clock, self._venue.SPEC
+        clock, spec = self._intake.clock, self._spec
         session = Session(
             self._plan, spec,
             now_ns=clock.now_ns(),

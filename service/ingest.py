@@ -35,6 +35,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     announce_s: float = 60.0
     future_s: float = 5.0  # exchange time this far ahead of ours is refused
     overlap_s: float = 2.0  # two connections are read this long on rotation
+    silence_s: float | None = None  # of control channels; None: the venue's own
     frame_max: int = 4 << 20  # bytes; a longer frame is refused unread
     warm_up: WarmUpOptions | None = None
     data_dir: Path | None = None  # where bans survive a restart
@@ -124,6 +125,7 @@ class VenueIngest:
                 f"socket:{number}", plan, venue, self.intake,
                 url=self._options.websocket_url or venue.SPEC.websocket_url,
                 pacer=pacer, rng=rng, overlap_s=self._options.overlap_s,
+                silence_s=self._options.silence_s,
             )
             for number, plan in enumerate(venue.plan(self.instruments))
         ]  # fmt: skip

@@ -47,14 +47,14 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
 def options_of(settings: Settings, venue: str) -> IngestOptions:
     """Return one venue's ingestion options."""
     urls = settings.venue_urls.get(venue)
-    days = settings.warmup_days
-    history_s = max(days.open_interest, days.funding, days.candles) * DAY_S
+    history_s = settings.warmup_days * DAY_S
     warm_up = WarmUpOptions(history_s=history_s, deadline_s=0.9 * settings.method.warmup_hold_s)
     return IngestOptions(
         websocket_url=urls.websocket_url if urls else None,
         rest_url=urls.rest_url if urls else None,
         heartbeat_s=settings.heartbeat_s,
         future_s=settings.future_tolerance_s,
+        silence_s=settings.silence_s,
         frame_max=settings.websocket_max_frame_bytes,
         warm_up=warm_up if history_s else None,
         data_dir=settings.data_dir,

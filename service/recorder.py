@@ -10,7 +10,7 @@ from service.capture import CaptureWriter
 from service.clock import Clock
 from service.ingestion import Hooks, Ingestion
 from service.publisher import Publisher
-from service.settings import Settings, WarmupDays
+from service.settings import Settings
 from service.stats import MemoryStats
 from service.venue import Venue
 from streams.instruments import Instrument
@@ -42,9 +42,7 @@ class Recorder:
     ) -> None:
         self.frames = 0
         self.stats = MemoryStats()
-        self._settings = msgspec.structs.replace(
-            settings, warmup_days=WarmupDays(open_interest=0, funding=0, candles=0)
-        )
+        self._settings = msgspec.structs.replace(settings, warmup_days=0)
         self._venues = venues
         self._clock = clock
         self._path = path

@@ -50,20 +50,6 @@ Glob = Annotated[str, Meta(pattern=r"^[^\sa-z,]{1,12}\Z")]
 _GLOBS = "upper-case names, * and ? stand for any"
 
 
-class WarmupDays(Struct, frozen=True, kw_only=True):
-    """How much history each indicator is started with."""
-
-    open_interest: Annotated[
-        int, _is("Open-interest history fetched at start; 0 fetches none.", "days", ge=0, le=90)
-    ] = 30
-    funding: Annotated[
-        int, _is("Funding history fetched at start; 0 fetches none.", "days", ge=0, le=365)
-    ] = 90
-    candles: Annotated[
-        int, _is("Mark-price history fetched at start; 0 fetches none.", "days", ge=0, le=365)
-    ] = 60
-
-
 class Kafka(Struct, frozen=True, kw_only=True):
     """The broker of a distributed run. An embedded run reads none of these."""
 
@@ -188,7 +174,15 @@ class Settings(Struct, frozen=True, kw_only=True):
             le=2**26,
         ),
     ] = 2**20
-    warmup_days: WarmupDays = WarmupDays()
+    warmup_days: Annotated[
+        int,
+        _is(
+            "History asked for at start; venues keep less of open interest. 0 asks for none.",
+            "days",
+            ge=0,
+            le=365,
+        ),
+    ] = 92  # two half-lives of the funding ranks, and a month to spare
 
     kafka: Kafka = Kafka()
     snapshot_store: Annotated[

@@ -130,7 +130,7 @@ def _signal(u: Any, symbol: str, draft: "_Draft", config_hash: str, *, replay: b
             seq,
             origin_ns=int(u["origin_ns"]),
             config_hash=config_hash,
-        ),  # fmt: skip
+        ),
         seq=seq,
         kind=draft.kind,
         symbol=symbol,

@@ -129,6 +129,10 @@ def polls(_instruments: Sequence[Instrument]) -> list[Poll]:
     return []
 
 
+#: Open interest is kept since listing; a month is what the others give, and 44 pages a contract.
+OPEN_INTEREST_DAYS: Final = 30
+
+
 def assume(symbol: str) -> Instrument | None:
     """Return the linear perpetual of a symbol: quantities are in coin, so its name says it all."""
     for ending, quote in (("USDT", "USDT"), ("PERP", "USDC")):
@@ -175,7 +179,8 @@ def history(instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer) ->
 def _open_interest_history(
     fill: Backfill, what: dict[str, str]
 ) -> Generator[RestRequest, bytes, None]:
-    span = {"startTime": str(fill.from_ms), "endTime": str(fill.to_ms - 1)}
+    since_ms = max(fill.from_ms, fill.to_ms - OPEN_INTEREST_DAYS * DAY_MS)
+    span = {"startTime": str(since_ms), "endTime": str(fill.to_ms - 1)}
     samples = yield from _all_pages(
         _SAMPLES,
         "/v5/market/open-interest",

@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.clock import WallClock
 from service.embedded import EmbeddedRun
-from service.settings import Settings, VenueUrls, WarmupDays
+from service.settings import Settings, VenueUrls
 from service.venues.registry import VENUES
 from streams.config import MethodConfig
 from streams.signals import Signal, decode
@@ -111,7 +111,7 @@ async def embedded(rate: float, seconds: float) -> Delays:
         with tempfile.TemporaryDirectory(prefix="treadmill-bench-") as folder:
             settings = Settings(
                 venues=("bybit",), underlyings=("*",), http_port=0, data_dir=Path(folder),
-                warmup_days=WarmupDays(open_interest=0, funding=0, candles=0),
+                warmup_days=0,
                 venue_urls={"bybit": VenueUrls(
                     websocket_url=load.place.websocket, rest_url=load.place.rest
                 )},
@@ -166,7 +166,7 @@ def _environment(bootstrap: str, place: Place, folder: Path) -> dict[str, str]:
         "VENUES": "bybit", "UNDERLYINGS": "*", "HTTP_PORT": "0", "DATA_DIR": str(folder),
         "VENUE_URLS__BYBIT__WEBSOCKET_URL": place.websocket,
         "VENUE_URLS__BYBIT__REST_URL": place.rest,
-        "WARMUP_DAYS__OPEN_INTEREST": "0", "WARMUP_DAYS__FUNDING": "0", "WARMUP_DAYS__CANDLES": "0",
+        "WARMUP_DAYS": "0",
         "KAFKA__BOOTSTRAP_SERVERS": bootstrap, "KAFKA__GROUP_ID": folder.name,
         "SNAPSHOT_STORE": "file", **method,
     }  # fmt: skip

@@ -1,14 +1,10 @@
-"""Kernels are compiled before a test's clock starts: a first run takes half a minute for it."""
+"""Kernels are compiled before processes are started that would all compile them at once."""
 
 import pytest
 
-from streams.engine import Engine
-from streams.events import RowBuffer
+from tests.e2e.world import compile_kernels
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _kernels() -> None:
-    buffer = RowBuffer()
-    buffer.contract(0, 1, 1, 1, 0, "NONE", "none")
-    buffer.integers(16, 0, 1, 1, 1, 0, 0, 0)
-    Engine().fold(bytes(buffer.view()), 0)
+    compile_kernels()

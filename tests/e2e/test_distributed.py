@@ -55,8 +55,8 @@ def options(bootstrap: str) -> dict[str, object]:
     """Return what every process is told."""
     return {
         "KAFKA__BOOTSTRAP_SERVERS": bootstrap, "KAFKA__PARTITIONS": PARTITIONS, "HTTP_PORT": 0,
-        "UNDERLYINGS": "*", "SNAPSHOT_INTERVAL_S": 2.0, "WARMUP_DAYS__OPEN_INTEREST": 1,
-        "WARMUP_DAYS__FUNDING": 1, "WARMUP_DAYS__CANDLES": 1,
+        "UNDERLYINGS": "*", "SNAPSHOT_INTERVAL_S": 2.0, "WARMUP_DAYS": 1,
+       
     } | {f"METHOD__{name.upper()}": value for name, value in METHOD.items()}  # fmt: skip
 
 

@@ -12,11 +12,13 @@ import msgspec
 from service.clock import ScaledClock
 from service.embedded import EmbeddedRun
 from service.ingestion import Hooks
-from service.settings import Settings, VenueUrls, WarmupDays
+from service.settings import Settings, VenueUrls
 from service.simulator.exchanges import SimulatedExchanges
 from service.simulator.scenario import BTC, Phase, Scenario
 from service.venues.registry import VENUES
 from streams.config import MethodConfig
+from streams.engine import Engine
+from streams.events import RowBuffer
 from streams.signals import Signal
 
 EPOCH_NS = 1_790_000_000 * 10**9
@@ -49,13 +51,21 @@ def swift_settings(exchanges: SimulatedExchanges, speed: float, **method: float)
         http_port=0,
         heartbeat_s=max(0.25, 0.02 * speed),
         future_tolerance_s=max(5.0, speed),
-        warmup_days=WarmupDays(open_interest=1, funding=1, candles=1),
+        warmup_days=1,
         venue_urls={
             name: VenueUrls(websocket_url=websocket, rest_url=rest)
             for name, (websocket, rest) in exchanges.urls().items()
         },
         method=MethodConfig(**(SWIFT | fast | method)),
     )
+
+
+def compile_kernels() -> None:
+    """Compile or load the engine's kernels: the first time takes half a minute, a clock would run away."""
+    buffer = RowBuffer()
+    buffer.contract(0, 1, 1, 1, 0, "NONE", "none")
+    buffer.integers(16, 0, 1, 1, 1, 0, 0, 0)
+    Engine().fold(bytes(buffer.view()), 0)
 
 
 class Watched:
@@ -103,6 +113,7 @@ async def embedded(
     **settings: Any,
 ) -> AsyncIterator[Watched]:
     """Run simulated exchanges and the whole service around them."""
+    compile_kernels()
     clock = ScaledClock(epoch_ns, speed)
     async with SimulatedExchanges(clock, scenario) as exchanges:
         chosen = swift_settings(exchanges, speed, **(method or {}))

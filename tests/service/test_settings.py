@@ -74,7 +74,7 @@ def test_nested_variables() -> None:
     made = load(
         {
             "TREADMILL_KAFKA__BOOTSTRAP_SERVERS": "a:9092,b-1.example:9093",
-            "TREADMILL_WARMUP_DAYS__FUNDING": "0",
+            "TREADMILL_WARMUP_DAYS": "0",
             "TREADMILL_METHOD__HAWKES_SELF": "0.1, 0.2, 0.3",
             "TREADMILL_METHOD__BURST_MIN_EVENTS": "9",
             "TREADMILL_VENUE_URLS__OKX__WEBSOCKET_URL": "ws://127.0.0.1:8080/ws",
@@ -83,7 +83,7 @@ def test_nested_variables() -> None:
         }
     )
     assert made.kafka.bootstrap_servers == "a:9092,b-1.example:9093"
-    assert made.warmup_days.funding == 0
+    assert made.warmup_days == 0
     assert made.method.hawkes_self == (0.1, 0.2, 0.3)
     assert made.method.burst_min_events == 9
     assert made.venue_urls["okx"].websocket_url == "ws://127.0.0.1:8080/ws"
