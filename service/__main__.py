@@ -37,10 +37,7 @@ Port = Annotated[int | None, typer.Option("--http-port", help="Port of /metrics;
 
 
 def _settings(config: Path | None, **overrides: Any) -> Settings:
-    given = {
-        name.replace("__", "."): value for name, value in overrides.items() if value is not None
-    }
-    return configuration.load(os.environ, config=config, overrides=given)
+    return configuration.load(os.environ, config=config, overrides=overrides)
 
 
 def _until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
@@ -64,14 +61,15 @@ def _until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -
 
 
 async def _cancel_on(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until it ends by itself or `stop` is set."""
+    """Run `work` until it ends by itself, `stop` is set, or the caller is cancelled."""
     task, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if not task.done():
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
         task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _venues(settings: Settings) -> dict[str, Any]:
@@ -262,7 +260,7 @@ def replay(
 @app.command()
 def tail(
     topic: Annotated[str, typer.Argument(help="A topic's name, or a local log's folder.")],
-    last: Annotated[int, typer.Option(help="Records of each partition to begin with.")] = 10,
+    last: Annotated[int, typer.Option(min=0, help="Records a partition to begin with.")] = 10,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones.")] = False,
     config: Config = None,
 ) -> None:
@@ -277,18 +275,20 @@ def tail(
     settings = _settings(config)
     logs.configure(level=settings.log_level, form=settings.log_format)
     if Path(topic).is_dir():
-        tail_folder(Path(topic), write)
+        if follow:
+            raise SettingsError(f"{topic} is a folder, read once: --follow is for topics")
+        tail_folder(Path(topic), write, last=last)
         return
     wanted = topic_named(topic)
 
     async def copy() -> None:
         partitions = topic_partitions(wanted, settings.kafka.partitions)
-        lines = follow_topic(
-            settings.kafka.bootstrap_servers, wanted, partitions, last=last, forever=follow
-        )
-        async for line in lines:
-            write(line)
-            sys.stdout.buffer.flush()
+        where = settings.kafka.bootstrap_servers
+        lines = follow_topic(where, wanted, partitions, last=last, forever=follow)
+        async with contextlib.aclosing(lines):
+            async for line in lines:
+                write(line)
+                sys.stdout.buffer.flush()
 
     _until_stopped(lambda stop: _cancel_on(stop, copy()))
 

@@ -37,25 +37,28 @@ _log = structlog.get_logger(__name__)
 class SignalFile:
     """Signals as JSON lines in one file, each once. Older lines move to a second file when it is large."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_bytes: int = KEEP_SIGNAL_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._known = set(_ids(path))
-        self._order = deque(self._known)
+        self._older = path.with_suffix(".old.jsonl")
+        self._keep_bytes = keep_bytes
+        self._order = deque(_ids(self._older, path), maxlen=REMEMBERED)
+        self._known = set(self._order)
         self._file = path.open("ab", buffering=0)
+        self._file.truncate(_whole_bytes(path))
 
     def write(self, signal: Signal) -> bool:
         """Append a signal; False if the file has it already."""
         if signal.id in self._known:
             return False
         self._file.write(encode(signal) + b"\n")
-        self._known.add(signal.id)
+        if len(self._order) == REMEMBERED:
+            self._known.discard(self._order[0])
         self._order.append(signal.id)
-        if len(self._order) > REMEMBERED:
-            self._known.discard(self._order.popleft())
-        if self._file.tell() > KEEP_SIGNAL_BYTES:
+        self._known.add(signal.id)
+        if self._file.tell() > self._keep_bytes:
             self._file.close()
-            self._path.replace(self._path.with_suffix(".old.jsonl"))
+            self._path.replace(self._older)
             self._file = self._path.open("ab", buffering=0)
         return True
 
@@ -64,16 +67,29 @@ class SignalFile:
         self._file.close()
 
 
-def _ids(path: Path) -> Iterator[str]:
-    """Yield the ids of the last signals of a file, oldest first; a torn last line is passed over."""
-    if not path.exists():
-        return
+def _whole_bytes(path: Path) -> int:
+    """Return the length of a file up to its last line break: what follows was torn by a crash."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        for line in deque(file, maxlen=REMEMBERED):
-            with contextlib.suppress(
-                msgspec.MsgspecError
-            ):  # torn by a crash: it will be said again
-                yield decode(line).id
+        while size > 0:
+            start = max(0, size - 65_536)
+            file.seek(start)
+            at = file.read(size - start).rfind(b"\n")
+            if at >= 0:
+                return start + at + 1
+            size = start
+    return 0
+
+
+def _ids(*paths: Path) -> Iterator[str]:
+    """Yield the ids of the last signals of files, oldest first; a torn line is said again and not known."""
+    for path in paths:
+        if not path.exists():
+            continue
+        with path.open("rb") as file:
+            for line in deque(file, maxlen=REMEMBERED):
+                with contextlib.suppress(msgspec.MsgspecError):
+                    yield decode(line).id
 
 
 class EmbeddedRun:
@@ -110,8 +126,8 @@ class EmbeddedRun:
 
     async def run(self) -> None:
         """Restore, then run until cancelled; on the way out everything is flushed and snapshotted."""
-        signals = SignalFile(self._folder / "signals.jsonl")
         log = LocalLog(self._folder / "log", keep_bytes=self.settings.local_log_max_bytes)
+        signals = SignalFile(self._folder / "signals.jsonl")
         try:
             await self._restore()
             bus = EmbeddedBus(self.engine, log, lambda said: self._emit(said, signals))

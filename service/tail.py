@@ -1,6 +1,9 @@
 """What is on a topic or in a local log, as JSON lines for people."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +65,18 @@ def _described(record: LogRecord, **more: Any) -> bytes:
     return msgspec.json.encode(facts | more)
 
 
-def tail_folder(folder: Path, write: Write) -> int:
-    """Write the rows of a local log; return how many."""
+def tail_folder(folder: Path, write: Write, *, last: int) -> int:
+    """Write the rows of the `last` blocks of a local log; return how many rows.
+
+    Raises:
+        SettingsError: the folder holds no log.
+        CorruptLog: what it holds cannot be read.
+    """
     rows = 0
-    for _, block in read_log(folder):
+    blocks = deque(read_log(folder), maxlen=last)
+    if not blocks:
+        raise SettingsError(f"{folder} holds no blocks of a log: name a run's data-dir with /log")
+    for _, block in blocks:
         for line in block_lines(block):
             write(line)
             rows += 1
@@ -73,22 +84,23 @@ def tail_folder(folder: Path, write: Write) -> int:
 
 
 async def follow(
-    bootstrap: str, topic: Topic, partitions: int, *, last: int | None, forever: bool
-) -> AsyncIterator[bytes]:
+    bootstrap: str, topic: Topic, partitions: int, *, last: int, forever: bool
+) -> AsyncGenerator[bytes, None]:
     """Yield a topic's records as JSON lines: the `last` of each partition, then, if asked, new ones."""
-    import asyncio
-
     async with LogReader(bootstrap) as reader:
         positions = {}
         for partition in range(partitions):
             first, end = await reader.bounds(topic.name, partition)
-            positions[partition] = first if last is None else max(first, end - last)
+            positions[partition] = max(first, end - last)
         while True:
             for partition, position in positions.items():
-                async for record in reader.read(topic.name, partition, position):
-                    positions[partition] = record.offset + 1
-                    for line in record_lines(topic, record):
-                        yield line
+                async with contextlib.aclosing(
+                    reader.read(topic.name, partition, position)
+                ) as records:
+                    async for record in records:
+                        positions[partition] = record.offset + 1
+                        for line in record_lines(topic, record):
+                            yield line
             if not forever:
                 return
             await asyncio.sleep(0.5)

@@ -60,8 +60,8 @@ def money(usd: float | None) -> str:
     return f"${usd:.0f}"
 
 
-def _figure(value: float | None, form: str, scale: float = 1.0) -> str:
-    return "?" if value is None else format(value * scale, form)
+def _figure(value: float | None, form: str, scale: float = 1.0, unit: str = "") -> str:
+    return "?" if value is None else format(value * scale, form) + unit
 
 
 class History:
@@ -127,9 +127,9 @@ def _cells(state: dict[str, Any]) -> list[RenderableType]:
         _state(state["long"]["state"]),
         _state(state["short"]["state"]),
         money(r["oi_usd"]),
-        _figure(r["oi_change_5m"], "+.2f", 100.0) + "%",
-        _figure(r["funding_apr"], "+.1f", 100.0) + "%",
-        _figure(r["premium_bp"], "+.1f") + "bp",
+        _figure(r["oi_change_5m"], "+.2f", 100.0, "%"),
+        _figure(r["funding_apr"], "+.1f", 100.0, "%"),
+        _figure(r["premium_bp"], "+.1f", unit="bp"),
         _figure(r["crowding_long"], ".2f"),
         money(None if rate is None else rate * 60.0),
         _figure(r["cascade_intensity_long"], "+.1f"),

@@ -155,7 +155,7 @@ def _step_slow_gates(
     quiet = m.burst_ns == 0 or now_ns - m.burst_ns > ns(p.calm_burst_free_s)
     calm_enter = p.calm_exit if never else p.calm_enter
     gate_step(m.calm, now_ns, c <= calm_enter and quiet, c >= p.calm_exit or not quiet,
-              ns(p.calm_dwell_s), 0, ns(p.calm_min_s))  # fmt: skip
+              ns(p.calm_dwell_s), 0, ns(p.calm_min_s) if m.state == CALM else 0)  # fmt: skip
     gate_step(m.crowded, now_ns, c >= p.crowded_enter, c <= p.crowded_exit,
               ns(p.crowded_dwell_s), 0, ns(p.crowded_min_s))  # fmt: skip
     fragile = m.crowded.on == 1 and (x >= p.fragile_enter or underneath)
@@ -163,8 +163,9 @@ def _step_slow_gates(
               ns(p.fragile_dwell_s), 0, ns(p.fragile_min_s))  # fmt: skip
     rebuilt = releverage(m, log_oi) >= p.flushed_releverage
     expired = m.flushed.on == 1 and now_ns - m.flushed.since_ns >= ns(p.flushed_expiry_s)
-    gate_step(m.flushed, now_ns, flushed and not rebuilt, rebuilt or expired,
-              ns(p.flushed_dwell_s), 0, ns(p.flushed_min_s))  # fmt: skip
+    unsure = m.cascade.on == 1 and not flushed  # it takes hold only if it still is so at the end
+    gate_step(m.flushed, now_ns, flushed and not rebuilt, rebuilt or expired or unsure,
+              ns(p.flushed_dwell_s), 0, 0 if m.cascade.on == 1 else ns(p.flushed_min_s))  # fmt: skip
 
 
 @kernel
@@ -193,7 +194,8 @@ def _holding(m: Record, c: float, p: Record) -> int:
     """Return the state when no gate is on."""
     state = _state(m)
     if state == CASCADE:  # over, and nothing else has taken hold yet
-        return CASCADE if m.flushed.enter_ns >= 0 else CROWDED
+        waits = m.state == CASCADE and m.flushed.enter_ns >= 0  # after UNKNOWN it is not said again
+        return CASCADE if waits else CROWDED
     if state == FLUSHED:
         return CROWDED if c >= p.calm_exit else CALM
     return state

@@ -51,10 +51,10 @@ def _decoder(venue: str) -> Decoder:
     return made
 
 
-def _parse(frames: list[bytes]) -> Took:
+def _parse(parse: Callable[[bytes], object], frames: list[bytes]) -> Took:
     with Watch() as watch:
         for frame in frames:
-            orjson.loads(frame)
+            parse(frame)
     return watch.took(len(frames))
 
 
@@ -84,19 +84,22 @@ def measure(plan: Plan) -> Table:
     """Return the table of frames a second."""
     made = table(
         "1. Frames a second, one core (best of the rounds; `x` is against orjson.loads of the same frame)",
-        "venue and frame", "bytes", "orjson", "decoded", "x", "median x", "whole intake", "x",
+        "venue and frame", "bytes", "orjson", "typed JSON", "x", "decoded to rows", "x", "median x",
+        "whole intake", "x",
     )  # fmt: skip
-    for venue, name, frame, _ in SHAPES:
+    for venue, name, frame, typed in SHAPES:
         frames = [frame(n % 500) for n in range(plan.count(FRAMES, least=200))]
         ways: dict[str, Measure] = {
-            "orjson": _bind(_parse, frames),
+            "orjson": _bind(_parse, orjson.loads, frames),
+            "typed": _bind(_parse, typed, frames),
             "decode": _bind(_decode, venue, frames),
             "intake": _bind(_take_in, venue, frames),
         }
         took = interleave(plan, ways)
-        parse, decode, intake = (best_ns(took[way]) for way in ways)
+        parse, read, decode, intake = (best_ns(took[way]) for way in ways)
         made.add_row(
-            f"{venue} {name}", str(len(frames[0])), rate(parse), rate(decode),
+            f"{venue} {name}", str(len(frames[0])), rate(parse), rate(read),
+            f"{parse / read:.2f}", rate(decode),
             f"{parse / decode:.2f}", f"{median_ns(took['orjson']) / median_ns(took['decode']):.2f}",
             rate(intake), f"{parse / intake:.2f}",
         )  # fmt: skip

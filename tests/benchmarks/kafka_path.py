@@ -1,14 +1,12 @@
 """Rows into and out of a real Apache Kafka: the sink, a plain consumer, the Faust worker."""
 
 import asyncio
+import itertools
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.table import Table
 
@@ -23,8 +21,20 @@ from streams.config import MethodConfig
 from streams.engine import Engine
 from streams.events import ROW_BYTES
 from streams.topics import MARKET
-from tests.benchmarks.market import S, Market, market
-from tests.benchmarks.timing import Plan, Took, Watch, cpu_us, table
+from tests.benchmarks.market import Market, S, market
+from tests.benchmarks.timing import (
+    Measure,
+    Plan,
+    Took,
+    Watch,
+    best_ns,
+    cpu_us,
+    interleave,
+    median_ns,
+    rate,
+    table,
+)
+from tests.kafka.broker import KafkaCluster
 
 PARTITIONS = 4
 BLOCK_ROWS = 200
@@ -129,11 +139,39 @@ def _folded(one: Worker) -> int:
     return one.processor.stats.blocks if one.processor else 0
 
 
-def _once(work: Callable[[], Awaitable[Took]]) -> Callable[[], Took]:
-    def run() -> Took:
-        async def whole() -> Took:
-            return await work()
+def measure(plan: Plan, libs: Path) -> Table:
+    """Return the table of rows a second into and out of one broker."""
+    laps = plan.count(5, least=2)
+    made = market(UNDERLYINGS, ROWS_PER_S, LAP_S)
+    with KafkaCluster(libs=libs) as kafka, tempfile.TemporaryDirectory() as folder:
+        at, boot = Path(folder), kafka.bootstrap
+        asyncio.run(ensure_topics(boot, partitions=PARTITIONS))
+        cut = [lap(made, number) for number in range(laps)]
+        count, rows = sum(map(len, cut)), sum(map(rows_of, cut))
+        took = {"KafkaSink.put and flush": [asyncio.run(produce(boot, blocks)) for blocks in cut]}
+        number = itertools.count()
 
-        return asyncio.run(whole())
+        def fresh(way: Callable[..., Coroutine[Any, Any, Took]]) -> Measure:
+            def one() -> Took:
+                name = f"bench-{next(number)}"
+                return asyncio.run(way(boot, count, rows, at / name, name))
 
-    return run
+            return one
+
+        took |= interleave(plan, {
+            "aiokafka's consumer + Engine.fold": lambda: asyncio.run(plain(boot, count, rows)),
+            "Faust worker (service.worker)": fresh(worker),
+            "all of `treadmill process`": fresh(process),
+        })  # fmt: skip
+    out = table(
+        f"3. Real Apache Kafka, blocks of {BLOCK_ROWS} rows, {UNDERLYINGS} underlyings, {PARTITIONS} "
+        f"partitions; the broker on the same machine; a log of {rows:,} rows",
+        "way", "rows/s, wall: best", "median", "blocks/s", "CPU us a row", "rows/s a core by CPU",
+    )  # fmt: skip
+    for name, results in took.items():
+        us = cpu_us(results)
+        out.add_row(
+            name, rate(best_ns(results)), rate(median_ns(results)),
+            f"{1e9 / median_ns(results) * count / rows:,.0f}", f"{us:.2f}", rate(us * 1e3),
+        )  # fmt: skip
+    return out

@@ -7,30 +7,38 @@ generator writes the frame to its socket until the STARTED signal is in the hand
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from rich.table import Table
 
 from service.clock import WallClock
 from service.embedded import EmbeddedRun
 from service.settings import Settings, VenueUrls
+from service.topic_admin import ensure_topics
 from service.venues.registry import VENUES
 from streams.config import MethodConfig
 from streams.signals import Signal, decode
 from streams.topics import SIGNALS
 from tests.benchmarks.load import Place, Report
+from tests.benchmarks.timing import Plan, table
+from tests.kafka.broker import KafkaCluster
 
 COINS = 100
+RATES = (5_000.0, 20_000.0)
+ROUNDS = 2
+SECONDS = 10.0
 #: Of the topics in the distributed run.
 PARTITIONS = 4
 #: One order opens a burst; the next evaluation ends it.
@@ -88,10 +96,11 @@ class Generator:
 
 
 @contextlib.asynccontextmanager
-async def generator(rate: float, seconds: float) -> AsyncIterator[Generator]:
+async def generator(rate: float, seconds: float, lead_s: float) -> AsyncIterator[Generator]:
     """Start the load generator; end it if it has not ended."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.benchmarks.load", str(rate), str(seconds), str(COINS),
+        str(lead_s),
         stdout=asyncio.subprocess.PIPE, limit=1 << 26,
     )  # fmt: skip
     try:
@@ -104,10 +113,10 @@ async def generator(rate: float, seconds: float) -> AsyncIterator[Generator]:
         await process.wait()
 
 
-async def embedded(rate: float, seconds: float) -> Delays:
-    """Measure the embedded run: socket, decoder, screen, publisher, local log, engine, signal file, callback."""
+async def embedded(rate: float, seconds: float, lead_s: float) -> Delays:
+    """Measure the embedded run: socket, decoder, screen, publisher, log, engine, signal file, callback."""
     seen = Seen()
-    async with generator(rate, seconds) as load:
+    async with generator(rate, seconds, lead_s) as load:
         with tempfile.TemporaryDirectory(prefix="treadmill-bench-") as folder:
             settings = Settings(
                 venues=("bybit",), underlyings=("*",), http_port=0, data_dir=Path(folder),
@@ -132,10 +141,10 @@ async def embedded(rate: float, seconds: float) -> Delays:
             return seen.against(reporting.result())
 
 
-async def distributed(bootstrap: str, rate: float, seconds: float) -> Delays:
+async def distributed(bootstrap: str, rate: float, seconds: float, lead_s: float) -> Delays:
     """Measure `treadmill ingest`, Kafka, `treadmill process`, Kafka, and a consumer of the signals here."""
     seen = Seen()
-    async with generator(rate, seconds) as load, contextlib.AsyncExitStack() as stack:
+    async with generator(rate, seconds, lead_s) as load, contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="treadmill-bench-")))
         environment = _environment(bootstrap, load.place, folder)
         consumer = AIOKafkaConsumer(
@@ -148,6 +157,7 @@ async def distributed(bootstrap: str, rate: float, seconds: float) -> Delays:
         await consumer.seek_to_end(*partitions)
         reading = asyncio.create_task(_read(consumer, seen))
         process = await stack.enter_async_context(_command("process", environment, folder))
+        await _owned(folder / "process.log", process)
         ingest = await stack.enter_async_context(_command("ingest", environment, folder))
         reporting = asyncio.create_task(load.report())
         ends = {asyncio.create_task(one.wait()) for one in (process, ingest)}
@@ -199,6 +209,62 @@ def _last_words(folder: Path) -> str:
     return " | ".join(path.read_text(errors="replace")[-300:] for path in folder.glob("*.log"))
 
 
+async def _owned(log: Path, process: asyncio.subprocess.Process) -> None:
+    """Wait until a worker has taken all partitions, or has ended."""
+    while log.read_text(errors="replace").count("partition_taken") < PARTITIONS:
+        if process.returncode is not None:
+            return
+        await asyncio.sleep(0.05)
+
+
 async def _read(consumer: AIOKafkaConsumer, seen: Seen) -> None:
     async for record in consumer:
         seen.note(decode(record.value))
+
+
+def _spans(plan: Plan) -> tuple[float, float]:
+    """Return seconds of load and of lead."""
+    return max(1.0, plan.seconds(SECONDS)), max(2.0, plan.seconds(4.0))
+
+
+def _table(title: str, rounds: dict[float, list[Delays]]) -> Table:
+    made = table(
+        title, "frames a second sent, one event each", "signals of liquidations",
+        "p50 ms", "p99 ms", "worst ms", "generator's worst stall",
+    )  # fmt: skip
+    for one in itertools.chain.from_iterable(rounds.values()):
+        said = [f"{one.percentile(p):.1f}" if one.ms else "-" for p in (0.5, 0.99, 1.0)]
+        made.add_row(
+            f"{one.report.frames / one.report.seconds:,.0f}",
+            f"{len(one.ms)} of {len(one.ms) + one.missing}", *said, f"{one.report.late_ms:.0f} ms",
+        )  # fmt: skip
+    return made
+
+
+def _rounds(
+    plan: Plan, way: Callable[..., Coroutine[Any, Any, Delays]]
+) -> dict[float, list[Delays]]:
+    """Measure every rate once a round, at most `ROUNDS` rounds."""
+    rounds: dict[float, list[Delays]] = {rate: [] for rate in RATES}
+    for _ in range(min(ROUNDS, plan.rounds)):
+        for rate, results in rounds.items():
+            results.append(asyncio.run(way(rate, *_spans(plan))))
+    return rounds
+
+
+def measure_embedded(plan: Plan) -> Table:
+    """Return the table of delays through the embedded run."""
+    title = f"the generator's write() to the signal callback; {COINS} coins, a liquidation a second each"
+    return _table(f"4a. Bytes to signal, embedded: {title}", _rounds(plan, embedded))
+
+
+def measure_distributed(plan: Plan, libs: Path) -> Table:
+    """Return the table of delays through ingest, Kafka, process and Kafka again, a new broker each time."""
+
+    async def anew(rate: float, seconds: float, lead_s: float) -> Delays:
+        with KafkaCluster(libs=libs) as kafka:
+            await ensure_topics(kafka.bootstrap, partitions=PARTITIONS)
+            return await distributed(kafka.bootstrap, rate, seconds, lead_s)
+
+    title = "`treadmill ingest`, Kafka, `treadmill process`, Kafka, consumer, all on this machine"
+    return _table(f"4b. The same through {title}", _rounds(plan, anew))

@@ -1,7 +1,8 @@
-"""A load generator in its own process: a simulated Bybit with a firehose of trades, and one liquidation a
-second and coin whose moment of sending it remembers.
+"""A load generator in its own process: a simulated Bybit with a firehose of trades.
 
-    python -m tests.benchmarks.load RATE SECONDS COINS
+Each coin is liquidated once a second, and the moment of sending is remembered.
+
+    python -m tests.benchmarks.load RATE SECONDS COINS LEAD_SECONDS
 
 It prints where it listens as a line of JSON, serves whoever subscribes, and when the load is over prints
 what it did as another. Everything but trades and liquidations is the project's simulator.
@@ -23,12 +24,12 @@ from service.simulator.exchange import Connection, Exchange
 from service.simulator.market import Market
 from service.simulator.scenario import firehose_scenario
 
-#: Before the load: ticker snapshots, and trades at a tenth of the rate, until the engine knows its markets.
-LEAD_S = 4.0
-#: After it: long enough that everything sent has been answered.
-TAIL_S = 2.0
+#: After the load: long enough that everything sent has been answered.
+TAIL_S = 1.0
 #: Liquidations keep this far from the end of their second, so that they are sent within it.
 MARGIN_S = 0.05
+#: Of a coin's forced orders, one to the next: beats the tail of those before, ten seconds its half-life.
+GROWTH = 1.15
 
 
 class Liquidated(NamedTuple):
@@ -67,21 +68,20 @@ def trade_template(symbol: bytes) -> bytes:
         b'"S":"Buy","v":"0.500","p":"100.000","L":"PlusTick",'
         b'"i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"RPI":false,"seq":%%012d}]}'
     ) % (symbol, symbol)
-    return _template(payload, (0, 0, 0))
-
-
-def liquidation_template(symbol: bytes) -> bytes:
-    """Return a frame with room for two times."""
-    payload = (
-        b'{"topic":"allLiquidation.%b","type":"snapshot","ts":%%013d,'
-        b'"data":[{"T":%%013d,"s":"%b","S":"Buy","v":"25.000","p":"99.000"}]}'
-    ) % (symbol, symbol)
-    return _template(payload, (0, 0))
-
-
-def _template(payload: bytes, zeros: tuple[int, ...]) -> bytes:
-    head = websocket_frame(payload % zeros)[:4]
+    head = websocket_frame(payload % (0, 0, 0))[:4]
     return head.replace(b"%", b"%%") + payload
+
+
+def liquidation(symbol: bytes, now_ms: int, number: int) -> bytes:
+    """Return the frame of a coin's `number`-th forced order, large enough to be a burst of its own.
+
+    What follows a burst is its tail unless it is as strong, so each order is larger than the one before.
+    """
+    return websocket_frame(
+        b'{"topic":"allLiquidation.%b","type":"snapshot","ts":%d,'
+        b'"data":[{"T":%d,"s":"%b","S":"Buy","v":"%.3f","p":"99.000"}]}'
+        % (symbol, now_ms, now_ms, symbol, 25.0 * GROWTH**number)
+    )
 
 
 class Load:
@@ -93,7 +93,7 @@ class Load:
         self.liquidated: list[tuple[str, int]] = []
         self._rng = random.Random(1)
         self._trades = [trade_template(f"{coin}USDT".encode()) for coin in coins]
-        self._forced = {coin: liquidation_template(f"{coin}USDT".encode()) for coin in coins}
+        self._forced = dict.fromkeys(coins, 0)
         self._due = self._schedule(coins, int(seconds))
         self._next = next(self._due, None)
         self._sequence = 800_000_000_000
@@ -112,7 +112,8 @@ class Load:
         templates, choose = self._trades, self._rng.randrange
         while self._next is not None and self._next[0] <= elapsed_s:
             coin = self._next[1]
-            out.append(self._forced[coin] % (now_ms, now_ms))
+            self._forced[coin] += 1
+            out.append(liquidation(f"{coin}USDT".encode(), now_ms, self._forced[coin]))
             self.liquidated.append((coin, now_ms // 1000))
             self._next = next(self._due, None)
         for _ in range(due - len(out)):
@@ -122,8 +123,12 @@ class Load:
         return out
 
 
-async def serve(rate: float, seconds: float, coins: int) -> Report:
-    """Listen, wait for a subscriber of everything, send the load and return what was sent."""
+async def serve(rate: float, seconds: float, coins: int, lead_s: float) -> Report:
+    """Listen, wait for a subscriber of everything, send the load and return what was sent.
+
+    Before the load come `lead_s` of levels and of trades at a tenth of the rate: until then the engine does
+    not know its markets.
+    """
     clock = WallClock()
     scenario = msgspec.structs.replace(
         firehose_scenario(1.0, coins=coins), shares=(("bybit", 1.0),), history_days=1
@@ -136,7 +141,7 @@ async def serve(rate: float, seconds: float, coins: int) -> Report:
     names = [one.name for one in scenario.underlyings]
     connection = await _subscriber(exchange, [f"{name}USDT" for name in names])
     levels = asyncio.create_task(_levels(exchange, market, clock))
-    await _send(connection, Load(names, rate / 10.0, 0.0), LEAD_S, clock)
+    await _send(connection, Load(names, rate / 10.0, 0.0), lead_s, clock)
     # Whole seconds of the exchange's time, so that each coin's one liquidation is alone in its second.
     await asyncio.sleep(1.0 - clock.now_ns() % 10**9 / 1e9)
     report = await _send(connection, Load(names, rate, seconds), seconds, clock)
@@ -195,4 +200,8 @@ async def _send(connection: Connection, load: Load, seconds: float, clock: WallC
 
 if __name__ == "__main__":
     given = [float(text) for text in sys.argv[1:]]
-    print(msgspec.json.encode(asyncio.run(serve(given[0], given[1], int(given[2])))).decode())
+    print(
+        msgspec.json.encode(
+            asyncio.run(serve(given[0], given[1], int(given[2]), given[3]))
+        ).decode()
+    )

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from rich.table import Table
 
@@ -27,7 +27,7 @@ class Plan(NamedTuple):
 
 
 FULL = Plan(rounds=5, share=1.0)
-QUICK = Plan(rounds=2, share=0.1)
+QUICK = Plan(rounds=1, share=0.1)
 
 
 class Took(NamedTuple):
@@ -46,7 +46,7 @@ class Took(NamedTuple):
 class Watch:
     """Measures a `with` block; `took(n)` says what it cost."""
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self._cpu = time.process_time()
         self._wall = time.perf_counter()
         return self

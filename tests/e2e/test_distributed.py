@@ -56,7 +56,7 @@ def options(bootstrap: str) -> dict[str, object]:
     return {
         "KAFKA__BOOTSTRAP_SERVERS": bootstrap, "KAFKA__PARTITIONS": PARTITIONS, "HTTP_PORT": 0,
         "UNDERLYINGS": "*", "SNAPSHOT_INTERVAL_S": 2.0, "WARMUP_DAYS": 1,
-       
+
     } | {f"METHOD__{name.upper()}": value for name, value in METHOD.items()}  # fmt: skip
 
 

@@ -280,11 +280,14 @@ def test_a_cascade_goes_on_without_other_feeds_but_not_without_its_own() -> None
     assert r.m["low_log_oi"] == math.log(940.0)
 
 
-def test_a_cascade_that_ended_unseen_is_not_announced_again() -> None:
+@pytest.mark.parametrize("c", [0.8, 0.62])
+def test_a_cascade_that_ended_unseen_is_not_announced_again(c: float) -> None:
     r = crowded()
     r.run(5, c=0.8, oi=950.0, **CASCADING)
     assert r.run(20, c=NAN, known=False, oi=950.0) == [(11, "UNKNOWN")]
-    assert [name for _, name in r.run(60, c=0.8, oi=950.0)] == ["CROWDED"]
+    assert [name for _, name in r.run(3, c=c, oi=950.0)] == []
+    names = [name for _, name in r.run(60, c=c, oi=950.0, excess=0.0)]
+    assert names == (["CROWDED"] if c > 0.65 else ["CROWDED", "FLUSHED"])
 
 
 def test_the_fall_counts_from_the_most_open_interest_at_peak_crowding() -> None:
@@ -322,6 +325,7 @@ def test_fragile_underneath_mirrors(r: float, g: float, excess: float) -> None:
     assert long == fragile_underneath(-1.0, -r, 0.02, -g, 0.01, -excess)
 
 
+STRESS = {State.CROWDED, State.FRAGILE, State.CASCADE}
 LEGAL = {
     "UNKNOWN": {"CALM", "CROWDED", "FRAGILE", "CASCADE", "FLUSHED"},
     "CALM": {"UNKNOWN", "CROWDED", "CASCADE"},
@@ -350,22 +354,21 @@ def lasted(inputs: list[Inputs], minutes: int, holds: Any) -> bool:
     return len(window) > minutes and all(i.known and i.c == i.c and holds(i) for i in window)
 
 
-def calm_since_stress(inputs: list[Inputs], limit: float) -> bool:
-    """Return whether a quarter of an hour without a gap was calm since crowding was last seen high."""
-    longest = run = 0
-    for i in reversed(inputs):
-        if i.known and i.c >= 0.70:
-            break
-        run = run + 1 if i.known and i.c <= limit else 0
-        longest = max(longest, run)
-    return longest >= 16
+def longest(inputs: list[Inputs], holds: Any) -> int:
+    """Return the most steps in a row, none unknown, that fulfilled `holds`."""
+    best = run = 0
+    for i in inputs:
+        run = run + 1 if i.known and i.c == i.c and holds(i) else 0
+        best = max(best, run)
+    return best
 
 
 @settings(max_examples=80, deadline=None)
 @given(segments=st.lists(segment, min_size=4, max_size=20), deaf=st.integers(0, 400))
 def test_any_history_keeps_the_rules(segments: list[tuple[int, Inputs]], deaf: int) -> None:
     r, seen, state, entered = Run(), [], State.UNKNOWN, 0
-    stress = State.UNKNOWN  # the last state that was not UNKNOWN
+    before = State.UNKNOWN  # the last state that was not UNKNOWN
+    stressed = 0  # the step at which CALM or FLUSHED last gave way to stress
     for drawn in [i for minutes, i in segments for _ in range(minutes)]:
         hears = not deaf <= r.minute < deaf + 20
         i = Inputs(**{**vars(drawn), "liquidations": hears, "known": drawn.known and hears})
@@ -379,22 +382,25 @@ def test_any_history_keeps_the_rules(segments: list[tuple[int, Inputs]], deaf: i
             assert now is State.UNKNOWN or hears
         if now is not state:
             assert now.name in LEGAL[state.name]
-            _check_entry(now, state, stress, seen, minutes=r.minute - entered)
+            _check_entry(now, state, seen, minutes=r.minute - entered)
+            if now is State.CALM and before in STRESS | {State.UNKNOWN}:
+                limit = 0.60 if before in STRESS else 0.70
+                assert longest(seen[stressed:], lambda i, limit=limit: i.c <= limit) >= 16
+            if now in STRESS and before not in STRESS:
+                stressed = len(seen) - 1
             state, entered = now, r.minute
         if now is not State.UNKNOWN:
-            stress = now
+            before = now
 
 
-def _check_entry(
-    now: State, was: State, interrupted: State, seen: list[Inputs], *, minutes: int
-) -> None:
+def _check_entry(now: State, was: State, seen: list[Inputs], *, minutes: int) -> None:
     """Check that a change had its reason for as long as it needs one."""
     if now is State.CROWDED and was is State.CALM:
         assert lasted(seen, 30, lambda i: i.c >= 0.75)
     if now is State.FRAGILE and was is State.CROWDED:
         assert lasted(seen, 10, lambda i: i.x >= 0.75 or i.underneath)
     if now is State.FLUSHED and was is not State.UNKNOWN:
-        assert lasted(seen, 15, lambda i: i.excess < i.usual)
+        assert longest(seen, lambda i: i.excess < i.usual) >= 16
     if was is State.CASCADE and now is not State.UNKNOWN:
         quiet = [not i.burst and i.change > -0.002 and i.liquidations for i in seen]
         recent = range(max(0, len(quiet) - 27), len(quiet) - 10)  # a pending flush may add its wait
@@ -402,5 +408,3 @@ def _check_entry(
         assert minutes >= 2
     if was is State.UNKNOWN and now is not State.CASCADE:
         assert lasted(seen, 5, lambda _: True)
-    if now is State.CALM and interrupted not in {State.FLUSHED, State.CALM}:
-        assert calm_since_stress(seen, 0.70 if interrupted is State.UNKNOWN else 0.60)

@@ -1,12 +1,25 @@
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from streams.config import MethodConfig
 from streams.engine import Engine
 from streams.events import Side
+from streams.indicators.bursts import (
+    BURST,
+    ENDED,
+    IDLE,
+    NONE,
+    OPEN,
+    STARTED,
+    burst_init,
+    order,
+    step,
+)
 from streams.signals import Signal
+from streams.state import params
 from tests.reference.kernels.decay import PointSum
 from tests.reference.log import START_NS, Contract, Log, S
 
@@ -163,6 +176,28 @@ def test_once_its_history_is_known_a_usual_flow_is_no_burst() -> None:
     for t in range(1100, 1120):
         m.second(t, 6_000.0)
     assert [s for s in m.bursts if s.status == "STARTED"]
+
+
+def test_only_a_tick_ends_a_burst_so_that_its_end_is_never_overtaken() -> None:
+    b, p = np.zeros(1, BURST)[0], params(CONFIG)
+    burst_init(b)
+
+    def advance(rate: float, t: float, dt_s: float) -> None:
+        now_ns = START_NS + round(t * S)
+        step(b, rate, 0.0, OI_USD, 1e7, 100.0, True, dt_s, now_ns, t, p)
+
+    for k in range(5):
+        order(b, b, 0.0, 1e5, START_NS + k * S)
+    advance(30_000.0, 5.0, 0.0)  # a row may open it
+    assert (b["phase"], b["said"]) == (OPEN, STARTED)
+    b["said"] = NONE
+    for t in range(6, 186):
+        advance(1_000.0, t + 0.5, 0.0)
+        assert (b["phase"], b["said"], b["quiet_ns"]) == (OPEN, NONE, 0)
+    for t in range(200, 381):
+        b["said"] = NONE
+        advance(1_000.0, t, 1.0)
+    assert (b["phase"], b["said"]) == (IDLE, ENDED)
 
 
 def test_a_dead_feed_holds_the_burst_open() -> None:

@@ -104,6 +104,13 @@ def test_aggregates_equal_numpy_and_do_not_know_the_weights_unit(
         assert scaled[0] == pytest.approx(got[0], rel=1e-9, abs=1e-12)
 
 
+def test_the_lower_of_two_equal_halves_is_the_median() -> None:
+    values, weights = np.array([0.3, 0.1]), np.array([2.0, 2.0])
+    assert funding.weighted_median(values, weights, 2) == 0.1
+    assert slow.weighted_median(values, weights) == 0.1
+    assert math.isnan(funding.weighted_median(values, weights, 0))
+
+
 def test_one_thin_venue_moves_neither_median_nor_goes_unnoticed() -> None:
     m = Market({A: 5e8, B: 4e8, C: 1e6})
     m.log.at(0.2).funding(A, 1e-4)

@@ -164,6 +164,7 @@ def test_bankruptcy_prices_are_replaced_by_a_young_mark() -> None:
     m.tick(2)
     assert m.engine._underlyings[0]["liquidations"]["cents"][0] == 120_000 + 100_000
     for t in range(3, 70):
+        m.log.at(t).mark(COMPLETE, math.nan, 120.0)  # an index says nothing of the mark
         m.tick(t)
     m.hit(69.5, COMPLETE, 0, 1000.0, flags)  # the mark is too old by now
     m.tick(70)
