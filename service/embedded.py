@@ -42,10 +42,10 @@ class SignalFile:
         self._path = path
         self._older = path.with_suffix(".old.jsonl")
         self._keep_bytes = keep_bytes
+        self._file = path.open("ab", buffering=0)
+        self._file.truncate(_whole_bytes(path))  # before it is read: what is cut off is not known
         self._order = deque(_ids(self._older, path), maxlen=REMEMBERED)
         self._known = set(self._order)
-        self._file = path.open("ab", buffering=0)
-        self._file.truncate(_whole_bytes(path))
 
     def write(self, signal: Signal) -> bool:
         """Append a signal; False if the file has it already."""

@@ -113,7 +113,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     venues: Annotated[
         tuple[VenueName, ...],
-        _is("Exchanges to listen to.", form="names as in `treadmill venues`", min_length=1),
+        _is("Exchanges to listen to.", form="names of the modules in service/venues", min_length=1),
     ] = ("binance_usdm", "bybit", "okx")
     underlyings: Annotated[tuple[Glob, ...], _is("Coins to watch.", form=_GLOBS, min_length=1)] = (
         "BTC",

@@ -100,9 +100,9 @@ def market_table(states: Sequence[dict[str, Any]], history: History, width: int)
     shown = [width >= least for _, _, least in COLUMNS]
     for (title, columns, _), show in zip(COLUMNS, shown, strict=True):
         if show:
-            numeric = title in {"", "longs", "shorts"}
+            words = title in {"", "longs", "shorts"}
             table.add_column(
-                title, no_wrap=True, min_width=columns, justify="left" if numeric else "right"
+                title, no_wrap=True, min_width=columns, justify="left" if words else "right"
             )
     if width >= CHARTS_FROM:
         table.add_column("price path", no_wrap=True, ratio=1, overflow="crop")
@@ -152,7 +152,7 @@ def _headline(signal: Signal) -> Text:
             return text
         text.append(
             f"  {money(c['usd_raw'])} printed, {money(c['usd_estimated'])} estimated, "
-            f"{_figure(c['orders'], '.0f')} orders, OI {_figure(c['flush_ratio'], '+.2f', -100.0)}%"
+            f"{_figure(c['orders'], '.0f')} orders, OI {_figure(c['flush_ratio'], '+.2f', -100.0, '%')}"
         )
     else:
         text.append(f"{signal.name.lower()} {signal.status.lower()}", style="magenta")

@@ -13,10 +13,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -124,7 +124,7 @@ async def embedded(rate: float, seconds: float, lead_s: float) -> Delays:
                 venue_urls={"bybit": VenueUrls(
                     websocket_url=load.place.websocket, rest_url=load.place.rest
                 )},
-                method=MethodConfig(**EAGER),
+                method=msgspec.structs.replace(MethodConfig(), **EAGER),
             )  # fmt: skip
             run = EmbeddedRun(
                 settings, {"bybit": VENUES["bybit"]}, WallClock(), on_signal=seen.note
@@ -242,29 +242,34 @@ def _table(title: str, rounds: dict[float, list[Delays]]) -> Table:
 
 
 def _rounds(
-    plan: Plan, way: Callable[..., Coroutine[Any, Any, Delays]]
+    plan: Plan, rates: tuple[float, ...], way: Callable[[float, float, float], Delays]
 ) -> dict[float, list[Delays]]:
     """Measure every rate once a round, at most `ROUNDS` rounds."""
-    rounds: dict[float, list[Delays]] = {rate: [] for rate in RATES}
+    rounds: dict[float, list[Delays]] = {rate: [] for rate in rates}
     for _ in range(min(ROUNDS, plan.rounds)):
         for rate, results in rounds.items():
-            results.append(asyncio.run(way(rate, *_spans(plan))))
+            results.append(way(rate, *_spans(plan)))
     return rounds
 
 
 def measure_embedded(plan: Plan) -> Table:
     """Return the table of delays through the embedded run."""
     title = f"the generator's write() to the signal callback; {COINS} coins, a liquidation a second each"
-    return _table(f"4a. Bytes to signal, embedded: {title}", _rounds(plan, embedded))
+
+    def alone(rate: float, seconds: float, lead_s: float) -> Delays:
+        return asyncio.run(embedded(rate, seconds, lead_s))
+
+    return _table(f"4a. Bytes to signal, embedded: {title}", _rounds(plan, RATES, alone))
 
 
 def measure_distributed(plan: Plan, libs: Path) -> Table:
     """Return the table of delays through ingest, Kafka, process and Kafka again, a new broker each time."""
 
-    async def anew(rate: float, seconds: float, lead_s: float) -> Delays:
+    def anew(rate: float, seconds: float, lead_s: float) -> Delays:
         with KafkaCluster(libs=libs) as kafka:
-            await ensure_topics(kafka.bootstrap, partitions=PARTITIONS)
-            return await distributed(kafka.bootstrap, rate, seconds, lead_s)
+            asyncio.run(ensure_topics(kafka.bootstrap, partitions=PARTITIONS))
+            return asyncio.run(distributed(kafka.bootstrap, rate, seconds, lead_s))
 
     title = "`treadmill ingest`, Kafka, `treadmill process`, Kafka, consumer, all on this machine"
-    return _table(f"4b. The same through {title}", _rounds(plan, anew))
+    rates = RATES if plan.share >= 1.0 else RATES[-1:]
+    return _table(f"4b. The same through {title}", _rounds(plan, rates, anew))

@@ -18,7 +18,7 @@ from streams.indicators import cascade, funding, liquidations, open_interest, pr
 from streams.kernels.jit import NS_PER_S, kernel
 from tests.benchmarks.fold import ROWS_PER_S, fold, warm
 from tests.benchmarks.market import S, market
-from tests.benchmarks.timing import Plan, best_ns, interleave, table
+from tests.benchmarks.timing import Measure, Plan, best_ns, interleave, table
 
 UNDERLYINGS = 20
 Loop = Callable[..., None]
@@ -31,7 +31,7 @@ class World(NamedTuple):
     k: int
     contracts: Any
     members: Any
-    count: int
+    venues: int
     settings: Any
     excitation: Any
     work: Any
@@ -44,14 +44,14 @@ def _price(w: World, start_ns: int, n: int) -> None:
     p = w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
-        price.tick(u.price, w.contracts, w.members, w.count, now, True)
+        price.tick(u.price, w.contracts, w.members, w.venues, now, True)
         price.publish(u.price, u.readings, now, 1.0, p.sigma_half_life_s, True)
 
 
 @kernel
 def _open_interest(w: World, start_ns: int, n: int) -> None:
     u = w.underlyings[w.k]
-    c, m, count, p = w.contracts, w.members, w.count, w.settings[0]
+    c, m, count, p = w.contracts, w.members, w.venues, w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
         now_s = (now - u.origin_ns) / NS_PER_S
@@ -63,7 +63,7 @@ def _open_interest(w: World, start_ns: int, n: int) -> None:
 @kernel
 def _funding(w: World, start_ns: int, n: int) -> None:
     u = w.underlyings[w.k]
-    c, m, count, p = w.contracts, w.members, w.count, w.settings[0]
+    c, m, count, p = w.contracts, w.members, w.venues, w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
         funding.tick(c, m, count, u.readings, now, 1.0, True, p, w.work)
@@ -73,7 +73,7 @@ def _funding(w: World, start_ns: int, n: int) -> None:
 @kernel
 def _liquidations(w: World, start_ns: int, n: int) -> None:
     u = w.underlyings[w.k]
-    c, m, count, p = w.contracts, w.members, w.count, w.settings[0]
+    c, m, count, p = w.contracts, w.members, w.venues, w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
         now_s = (now - u.origin_ns) / NS_PER_S
@@ -122,7 +122,7 @@ def _whole(w: World, start_ns: int, n: int) -> None:
     c, m, p = w.contracts, w.members, w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
-        evaluate.tick(u, c, m, w.count, now, True, p, w.excitation, w.work, w.up)
+        evaluate.tick(u, c, m, w.venues, now, True, p, w.excitation, w.work, w.up)
 
 
 PARTS: dict[str, Loop] = {
@@ -191,7 +191,7 @@ def kinds(plan: Plan) -> Table:
     made = market(UNDERLYINGS, ROWS_PER_S, 5.0)
     snapshot = warm(Engine(), made)
     last = made.rows[-1:]
-    blocks = {}
+    blocks: dict[str, list[bytes]] = {}
     for kind in (
         Kind.TRADE, Kind.MARK, Kind.FUNDING, Kind.OPEN_INTEREST, Kind.LIQUIDATION, Kind.HEARTBEAT,
     ):  # fmt: skip
@@ -199,8 +199,12 @@ def kinds(plan: Plan) -> Table:
         rows = np.resize(mine, plan.count(100_000, least=20_000))
         rows["exchange_ns"] = last["exchange_ns"]  # all in one second: nothing is evaluated
         blocks[kind.name.lower()] = [rows.tobytes()]
-    took = interleave(plan, {k: lambda b=b: fold(snapshot, b)[0] for k, b in blocks.items()})
+
+    def way(blocks: list[bytes]) -> Measure:
+        return lambda: fold(snapshot, blocks)[0]
+
+    took = interleave(plan, {name: way(cut) for name, cut in blocks.items()})
     out = table("5b. One row by its kind", "kind", "ns")
-    for kind, results in took.items():
-        out.add_row(kind, f"{best_ns(results):.1f}")
+    for name, results in took.items():
+        out.add_row(name, f"{best_ns(results):.1f}")
     return out

@@ -46,12 +46,12 @@ def test_every_line_is_printed_and_every_liquidation_became_a_signal() -> None:
         if os.environ.get("CI"):
             pytest.fail(f"NO APACHE KAFKA ({error}): in CI it must be measured")
         wanted.append("NO APACHE KAFKA")
-        paths = 1
+        runs = 2
     else:
         wanted += WITH_KAFKA
-        paths = 2
+        runs = 3
     assert missing(lines, wanted) == []
-    assert sum(" 100 of 100 " in line for line in lines) == 2 * paths, "\n".join(lines)
+    assert sum(" 100 of 100 " in line for line in lines) == runs, "\n".join(lines)
 
 
 def test_the_profile_names_every_part_and_kind() -> None:

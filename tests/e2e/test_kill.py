@@ -12,14 +12,13 @@ import pytest
 
 from service import configuration
 from service.kafka import KafkaSink, LogReader, Producer
-from service.simulator.scenario import BTC, ETH, SOL, Excitation, Phase, Scenario, Underlying
 from service.snapshots import TopicStore
 from streams.engine import Engine
 from streams.signals import Signal, fact
 from tests.e2e.market_log import market_blocks
 from tests.e2e.processes import Treadmill, environment, total
 from tests.e2e.topics import PARTITIONS, Folded, market_log, signals_on_topic
-from tests.e2e.world import EPOCH_NS
+from tests.e2e.world import CASCADES, EPOCH_NS, QUICK
 
 pytestmark = pytest.mark.kafka
 
@@ -28,34 +27,6 @@ SEED = 20
 #: Seconds between kills: sometimes shorter than the ten a group needs to give a dead worker's work away.
 GAP_S = (5.0, 13.0)
 SECONDS = 1800  # of the market
-COINS = (
-    BTC, ETH, SOL,
-    Underlying(name="APT", price=8.0, open_interest=4e7, price_decimals=3, okx_contract="1"),
-    Underlying(name="LTC", price=80.0, open_interest=4e6, price_decimals=2, okx_contract="1"),
-)  # fmt: skip
-MARKET = Scenario(
-    seed=SEED,
-    underlyings=COINS,
-    variation=0.0,
-    excitation=Excitation(half_lives_s=(0.5, 1.0, 2.0)),
-    phases=(
-        Phase(kind="CALM", duration_s=180.0, trade_rate=2.0),
-        Phase(
-            kind="CASCADE", duration_s=40.0, price_return=-0.05, oi_level=0.93, volatility=2.0,
-            premium_bp=-5.0, premium_half_life_s=20.0, trade_rate=12.0,
-            long_rate=2.0, short_rate=0.02, liquidation_size=3.0,
-        ),
-        Phase(kind="AFTER", duration_s=200.0, trade_rate=2.0, long_rate=0.0, short_rate=0.0),
-    ),
-)  # fmt: skip
-METHOD: dict[str, float] = {
-    "oi_warm_s": 60.0, "oi_rank_half_life_s": 30.0, "oi_mean_half_life_s": 60.0,
-    "funding_rank_half_life_s": 30.0, "unknown_exit_s": 5.0, "calm_enter": 0.97, "calm_exit": 0.98,
-    "crowded_enter": 0.99, "crowded_exit": 0.985, "calm_dwell_s": 10.0, "calm_min_s": 5.0,
-    "calm_burst_free_s": 30.0, "burst_floor_oi_per_minute": 1e-6, "burst_min_events": 3,
-    "burst_end_share": 0.5, "burst_end_s": 5.0, "burst_merge_s": 5.0, "cascade_oi_enter": -0.002,
-    "cascade_oi_exit": -0.001, "cascade_quiet_s": 20.0, "heartbeat_s": 5.0,
-}  # fmt: skip
 
 
 class Group:
@@ -65,7 +36,7 @@ class Group:
         self._stack, self._folder = stack, folder
         self._env = environment(
             KAFKA__BOOTSTRAP_SERVERS=bootstrap, KAFKA__PARTITIONS=PARTITIONS, HTTP_PORT=0,
-            SNAPSHOT_INTERVAL_S=1.0, **{f"METHOD__{k.upper()}": v for k, v in METHOD.items()},
+            SNAPSHOT_INTERVAL_S=1.0, **{f"METHOD__{k.upper()}": v for k, v in QUICK.items()},
         )  # fmt: skip
         self.method = configuration.load(self._env).method
         self.all: list[Treadmill] = []
@@ -122,7 +93,7 @@ async def test_killed_workers_lose_nothing_and_say_nothing_else(
 ) -> None:
     rng = random.Random(SEED)
     gaps = [rng.uniform(*GAP_S) for _ in range(KILLS)]
-    blocks = list(market_blocks(MARKET, SECONDS, PARTITIONS, EPOCH_NS))
+    blocks = list(market_blocks(CASCADES, SECONDS, PARTITIONS, EPOCH_NS))
     log: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
     for partition, block in blocks:
         log[partition].append(block)
@@ -175,6 +146,7 @@ async def test_killed_workers_lose_nothing_and_say_nothing_else(
 
     states = [one for each in truth.signals.values() for one in each if one.kind == "state"]
     bursts = [one for each in truth.signals.values() for one in each if one.kind == "burst"]
+    assert {"CALM", "CASCADE"} <= {one.status for one in states}
     assert len(states) > 15
     assert len(bursts) > 50
     repeated = sum(total(page, "repeated_signals_total") for page in pages)

@@ -14,7 +14,7 @@ from service.embedded import EmbeddedRun
 from service.ingestion import Hooks
 from service.settings import Settings, VenueUrls
 from service.simulator.exchanges import SimulatedExchanges
-from service.simulator.scenario import BTC, Phase, Scenario
+from service.simulator.scenario import BTC, ETH, SOL, Excitation, Phase, Scenario, Underlying
 from service.venues.registry import VENUES
 from streams.config import MethodConfig
 from streams.engine import Engine
@@ -35,6 +35,37 @@ SILENT_MARKET = Scenario(
     underlyings=(BTC,),
     phases=(Phase(kind="CALM", duration_s=30 * 86_400.0, long_rate=0.0, short_rate=0.0),),
 )
+
+_COINS = (
+    BTC, ETH, SOL,
+    Underlying(name="APT", price=8.0, open_interest=4e7, price_decimals=3, okx_contract="1"),
+    Underlying(name="LTC", price=80.0, open_interest=4e6, price_decimals=2, okx_contract="1"),
+)  # fmt: skip
+#: Laps of seven and a half minutes, each with a cascade that costs a fifteenth of the open interest.
+CASCADES = Scenario(
+    seed=20,
+    underlyings=_COINS,
+    variation=0.0,
+    excitation=Excitation(half_lives_s=(0.5, 1.0, 2.0)),
+    phases=(
+        Phase(kind="CALM", duration_s=330.0, trade_rate=2.0),
+        Phase(
+            kind="CASCADE", duration_s=40.0, price_return=-0.05, oi_level=0.93, volatility=2.0,
+            premium_bp=-5.0, premium_half_life_s=20.0, trade_rate=12.0,
+            long_rate=2.0, short_rate=0.02, liquidation_size=3.0,
+        ),
+        Phase(kind="AFTER", duration_s=80.0, trade_rate=2.0, long_rate=0.0, short_rate=0.0),
+    ),
+)  # fmt: skip
+#: A method that needs no history and finds every state within a lap.
+QUICK: dict[str, float] = {
+    "oi_warm_s": 60.0, "oi_rank_half_life_s": 30.0, "oi_mean_half_life_s": 60.0,
+    "funding_rank_half_life_s": 30.0, "unknown_exit_s": 5.0, "calm_enter": 0.97, "calm_exit": 0.98,
+    "crowded_enter": 0.99, "crowded_exit": 0.985, "calm_dwell_s": 10.0, "calm_min_s": 5.0,
+    "calm_burst_free_s": 30.0, "burst_floor_oi_per_minute": 1e-6, "burst_min_events": 3,
+    "burst_end_share": 0.5, "burst_end_s": 5.0, "burst_merge_s": 5.0, "cascade_oi_enter": -0.002,
+    "cascade_oi_exit": -0.001, "cascade_quiet_s": 20.0, "heartbeat_s": 5.0,
+}  # fmt: skip
 
 
 def swift_settings(exchanges: SimulatedExchanges, speed: float, **method: float) -> Settings:
