@@ -15,7 +15,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from service import configuration, logs
 from service.clock import WallClock
@@ -33,6 +32,7 @@ Config = Annotated[Path | None, typer.Option("--config", help="TOML file of sett
 Venues = Annotated[str | None, typer.Option("--venues", help="Exchanges, with commas.")]
 Coins = Annotated[str | None, typer.Option("--underlyings", help="Coins; * and ? are wild.")]
 Folder = Annotated[Path | None, typer.Option("--data-dir", help="Folder for logs and snapshots.")]
+Speed = Annotated[float, typer.Option(min=1.0, max=1000.0, help="Market seconds a second.")]
 Port = Annotated[int | None, typer.Option("--http-port", help="Port of /metrics; 0 for any.")]
 
 
@@ -81,7 +81,7 @@ def _venues(settings: Settings) -> dict[str, Any]:
 
 @app.command()
 def demo(
-    speed: Annotated[float, typer.Option(help="Seconds of the market's time a second.")] = 100.0,
+    speed: Speed = 100.0,
     seed: Annotated[int, typer.Option(help="The market's seed.")] = 1,
     config: Config = None,
     http_port: Port = None,
@@ -167,6 +167,7 @@ def topics(config: Config = None) -> None:
     from streams.topics import TOPICS
 
     settings = _settings(config)
+    logs.hush("aiokafka")
     created = set(asyncio.run(create_topics(settings)))
     for topic in TOPICS:
         count = settings.kafka.partitions if topic.partitions == "market" else 1
@@ -192,9 +193,8 @@ def record(
     recorder = Recorder(settings, _venues(settings), WallClock(), output)
 
     async def limited(stop: asyncio.Event) -> None:
-        work = recorder.run()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(_cancel_on(stop, work), seconds)
+            await asyncio.wait_for(_cancel_on(stop, recorder.run()), seconds)
 
     _until_stopped(limited)
     typer.echo(f"{recorder.frames} frames in {output}", err=True)
@@ -229,6 +229,7 @@ def replay(
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[done]}"),
         TimeElapsedColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
     ) as progress:  # fmt: skip
         compiling = progress.add_task("compiling the kernels", total=None, done="")
         _compile()
@@ -265,8 +266,7 @@ def tail(
     config: Config = None,
 ) -> None:
     """People-readable view of a topic or a local log, as JSON lines."""
-    from service.tail import follow as follow_topic
-    from service.tail import tail_folder, topic_named
+    from service import tail as reading
     from service.topic_admin import topic_partitions
 
     def write(line: bytes) -> None:
@@ -277,14 +277,15 @@ def tail(
     if Path(topic).is_dir():
         if follow:
             raise SettingsError(f"{topic} is a folder, read once: --follow is for topics")
-        tail_folder(Path(topic), write, last=last)
+        reading.tail_folder(Path(topic), write, last=last)
         return
-    wanted = topic_named(topic)
+    wanted = reading.topic_named(topic)
+    logs.hush("aiokafka")
 
     async def copy() -> None:
         partitions = topic_partitions(wanted, settings.kafka.partitions)
         where = settings.kafka.bootstrap_servers
-        lines = follow_topic(where, wanted, partitions, last=last, forever=follow)
+        lines = reading.follow(where, wanted, partitions, last=last, forever=follow)
         async with contextlib.aclosing(lines):
             async for line in lines:
                 write(line)
@@ -305,11 +306,11 @@ def show_config(
     if as_json:
         typer.echo(json.dumps(values, default=str, indent=2))
         return
-    table = Table("option", "value", "unit or range", "environment", "what it does", expand=True)
-    for option in configuration.describe():
-        value = values.get(option.name, option.default)
-        table.add_row(option.name, str(value), option.range, option.env, option.sentence)
-    Console().print(table)
+    from service.view import option_table
+
+    console = Console()
+    width = console.width if console.is_terminal else 240  # a pipe has room
+    console.print(option_table(values, width), soft_wrap=not console.is_terminal)
 
 
 def _complaint(error: Exception) -> str | None:
@@ -337,11 +338,12 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        sys.exit(1)
     except Exception as error:
         if (line := _complaint(error)) is None:
             raise
-        typer.echo(f"treadmill: {line}", err=True)
+        if line:  # without arguments, help was all there was to say
+            typer.echo(f"treadmill: {line}", err=True)
         sys.exit(2)
 
 

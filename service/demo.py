@@ -35,7 +35,7 @@ def demo_settings(settings: Settings, speed: float, urls: dict[str, tuple[str, s
         heartbeat_stale_s=max(settings.method.heartbeat_stale_s, 2.5 * speed),
         oi_fresh_floor_s=max(settings.method.oi_fresh_floor_s, 1.5 * speed),
         warmup_hold_s=max(settings.method.warmup_hold_s, 60.0 * speed),
-        warmup_gather_s=max(settings.method.warmup_gather_s, 1.0 * speed),
+        warmup_gather_s=max(settings.method.warmup_gather_s, 3.0 * speed),
     )
     return msgspec.structs.replace(
         settings,

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -33,6 +34,7 @@ from streams.speech import CODE_VERSION
 from streams.topics import DEAD_LETTER, INSTRUMENTS, STATE
 
 NS = 1_000_000_000
+STATE_EVERY_NS = 900_000_000  # of the wall: once a tick when live
 
 _log = structlog.get_logger(__name__)
 
@@ -196,7 +198,7 @@ class ProcessHalf:
         )
         self.telemetry.build(CODE_VERSION, settings.method.hash())
         self._clock = clock
-        self._told: dict[tuple[int, str], int] = {}
+        self._told: dict[tuple[int, str], tuple[int, int]] = {}  # tick told, and when
         self._measured: dict[int, Engine] = {}
         self._factory = EngineFactory(settings.method)
         kafka = settings.kafka
@@ -233,25 +235,19 @@ class ProcessHalf:
                     await measure
 
     def _on_fold(self, block: Block, engine: Engine, said: list[Signal]) -> Iterable[Outgoing]:
-        """Count the signals; return the block's liquidations and, once a second, each state."""
-        latency_s = max(0, self._clock.now_ns() - engine.received_ns) / NS
+        """Count the signals; return the block's liquidations and the states that are due."""
+        now_ns = self._clock.now_ns()
+        latency_s = max(0, now_ns - engine.received_ns) / NS
         for signal in said:
             self.telemetry.signal(signal.kind, latency_s)
         records = list(liquidation_records(block.value, block.partition, engine))
         for symbol in engine.underlyings():
-            second = engine.tick_ns(symbol) // NS
-            where = (block.partition, symbol)
-            if second <= self._told.get(where, -1):
-                continue
-            self._told[where] = second
-            state = engine.state(symbol)
-            records.append(
-                json_record(
-                    STATE, key=symbol, value=msgspec.json.encode(state),
-                    ce_id=f"{symbol}-{second}", ce_type="treadmill.state.v1",
-                    ce_time=state["asof"], source="treadmill/process", partition=block.partition,
-                )
-            )  # fmt: skip
+            where, tick_ns = (block.partition, symbol), engine.tick_ns(symbol)
+            told_ns, told_at_ns = self._told.get(where, (-1, 0))
+            # The last state counts on a compacted topic: while catching up, most may be passed over.
+            if tick_ns > told_ns and now_ns - told_at_ns >= STATE_EVERY_NS:
+                self._told[where] = (tick_ns, now_ns)
+                records.append(_state_record(engine.state(symbol), block.partition))
         return records
 
     async def _measure(self) -> None:
@@ -277,3 +273,11 @@ class ProcessHalf:
             self._measured[partition] = engine
             self.telemetry.engine_started(partition, self._factory.began_with(engine))
         publish(self.telemetry, engine, partition)
+
+
+def _state_record(state: dict[str, Any], partition: int) -> Outgoing:
+    symbol, asof = state["symbol"], state["asof"]
+    return json_record(
+        STATE, key=symbol, value=msgspec.json.encode(state), ce_id=f"{symbol}-{asof}",
+        ce_type="treadmill.state.v1", ce_time=asof, source="treadmill/process", partition=partition,
+    )  # fmt: skip

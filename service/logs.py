@@ -85,6 +85,11 @@ def configure(*, level: Level, form: Form, stream: TextIO | None = None) -> Call
     return undo
 
 
+def hush(library: str) -> None:
+    """Let a library say nothing: for commands that answer once, whose own line says it all."""
+    logging.getLogger(library).setLevel(logging.CRITICAL)
+
+
 class RateLimited:
     """At most one line of each event name in `every_s` seconds of the clock.
 

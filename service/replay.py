@@ -246,12 +246,19 @@ class _Feed:
 
 
 def replay_log(folder: Path, engine: Engine, on_signal: OnSignal, on_progress: OnProgress) -> int:
-    """Run a local market log through the engine; return the blocks folded."""
+    """Run a local market log through the engine; return the blocks folded.
+
+    Raises:
+        SettingsError: the folder holds no log.
+        CorruptLog: what it holds cannot be read.
+    """
     blocks = 0
     for index, block in _progressing(folder, on_progress, engine):
         for signal in engine.fold(block, index):
             on_signal(signal)
         blocks += 1
+    if blocks == 0:
+        raise SettingsError(f"{folder} holds no blocks of a log: name a run's data-dir with /log")
     on_progress(blocks, engine.counters["rows"])
     return blocks
 

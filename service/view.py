@@ -4,7 +4,7 @@ Pure from readings to renderables; `service.demo` and `treadmill run --view` ref
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from service.configuration import describe
 from streams.signals import Signal
 
 STYLES = {
@@ -198,3 +199,16 @@ def screen(
 def clock_text(ns: int) -> str:
     """Return log time for people, to the second."""
     return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def option_table(values: Mapping[str, Any], width: int) -> Table:
+    """Return every option with its value in force, folded rather than cut where it is narrow."""
+    table = Table("option", "value", "range", "environment", "what it does", width=width)
+    for column in table.columns:
+        column.overflow = "fold"
+        column.no_wrap = width >= 200 and column.header in {"option", "environment"}
+    for option in describe():
+        value = values.get(option.name, option.default)
+        limits = f"{option.range} ({option.unit})" if option.unit else option.range
+        table.add_row(option.name, str(value), limits, option.env, option.sentence)
+    return table

@@ -193,6 +193,22 @@ def known(c: Record, time_ns: int) -> bool:
 
 
 @kernel
+def _weight(c: Record, equal: bool) -> float:
+    """Return what a contract counts: its usual USD open interest."""
+    if equal:
+        return 1.0
+    return c.weight.mean if c.weight.observed_s > 0.0 else 0.0
+
+
+@kernel
+def _none_weighs(contracts: Record, members: Record, count: int) -> bool:
+    weighing = 0
+    for k in range(count):
+        weighing += 1 if contracts[members[k]].open_interest.weight.observed_s > 0.0 else 0
+    return weighing == 0
+
+
+@kernel
 def tick(
     contracts: Record, members: Record, count: int, r: Record, time_ns: int, dt_s: float,
     live: bool, p: Record, work: Record,
@@ -200,15 +216,13 @@ def tick(
     """Advance premia and aggregate the rates; writes the cross-venue readings."""
     weight = rated = premia = mean_apr = fast = slow = 0.0
     n = 0
+    # Venues keep less history of open interest than of funding: before the first of it all weigh the same.
+    equal = not live and _none_weighs(contracts, members, count)
     for k in range(count):
         contract = contracts[members[k]]
         _advance_premium(contract, time_ns, dt_s, live, p)
         c = contract.funding
-        w = (
-            contract.open_interest.weight.mean
-            if contract.open_interest.weight.observed_s > 0.0
-            else 0.0
-        )
+        w = _weight(contract.open_interest, equal)
         weight += w
         if known(c, time_ns):
             yearly = apr(c.rate, c.interval_ns)

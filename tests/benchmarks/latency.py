@@ -35,10 +35,10 @@ from tests.benchmarks.load import Place, Report
 from tests.benchmarks.timing import Plan, table
 from tests.kafka.broker import KafkaCluster
 
-COINS = 100
+COINS = 50
 RATES = (5_000.0, 20_000.0)
 ROUNDS = 2
-SECONDS = 10.0
+SECONDS = 8.0
 #: Of the topics in the distributed run.
 PARTITIONS = 4
 #: One order opens a burst; the next evaluation ends it.

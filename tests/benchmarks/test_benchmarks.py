@@ -9,6 +9,7 @@ import pytest
 
 from tests.benchmarks.bench_decode import SHAPES
 from tests.benchmarks.fold import LOADS
+from tests.benchmarks.latency import COINS
 from tests.kafka.broker import KafkaUnavailableError, libraries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,7 @@ def test_every_line_is_printed_and_every_liquidation_became_a_signal() -> None:
         wanted += WITH_KAFKA
         runs = 3
     assert missing(lines, wanted) == []
-    assert sum(" 100 of 100 " in line for line in lines) == runs, "\n".join(lines)
+    assert sum(f" {COINS} of {COINS} " in line for line in lines) == runs, "\n".join(lines)
 
 
 def test_the_profile_names_every_part_and_kind() -> None:

@@ -22,7 +22,7 @@ A, B = Contract("alpha", "BTC"), Contract("beta", "ETH")
 #: Everything is warm within a minute or two, so that a short log visits states.
 FAST = MethodConfig(
     funding_rank_half_life_s=20.0, oi_rank_half_life_s=20.0, oi_mean_half_life_s=60.0, oi_warm_s=40.0,
-    calm_dwell_s=5.0, calm_min_s=5.0, calm_burst_free_s=60.0, crowded_dwell_s=3.0, crowded_min_s=5.0,
+    calm_dwell_s=5.0, calm_min_s=5.0, calm_burst_free_s=600.0, crowded_dwell_s=3.0, crowded_min_s=5.0,
     fragile_dwell_s=2.0, fragile_min_s=2.0, cascade_quiet_s=5.0, cascade_min_s=2.0,
     flushed_dwell_s=2.0, flushed_min_s=5.0, unknown_exit_s=2.0, burst_floor_oi_per_minute=2e-5,
 )  # fmt: skip
@@ -292,7 +292,7 @@ def mirrored(seed: int) -> tuple[list[bytes], list[bytes]]:
             growth = 1e-5 * (t - 250) if 250 < t <= 400 else 0.0
             quantity *= math.exp(rng.gauss(growth, 3e-5) - (1.5e-2 if crash else 0.0))
             excess += rng.gauss(
-                0.0 if t < 250 else 4e-6 if t < 400 else -6e-6 if t < 600 else 0.0, 2e-6
+                0.0 if t < 250 else 4e-6 if t < 400 else -4e-6 if t < 900 else 0.0, 2e-6
             )
             price = 100.0 * math.exp(sign * log_price)
             log.at(t).heartbeat(A)
