@@ -32,7 +32,7 @@ Config = Annotated[Path | None, typer.Option("--config", help="TOML file of sett
 Venues = Annotated[str | None, typer.Option("--venues", help="Exchanges, with commas.")]
 Coins = Annotated[str | None, typer.Option("--underlyings", help="Coins; * and ? are wild.")]
 Folder = Annotated[Path | None, typer.Option("--data-dir", help="Folder for logs and snapshots.")]
-Speed = Annotated[float, typer.Option(min=1.0, max=1000.0, help="Market seconds a second.")]
+Speed = Annotated[float, typer.Option(min=1.0, max=200.0, help="Market seconds a second.")]
 Port = Annotated[int | None, typer.Option("--http-port", help="Port of /metrics; 0 for any.")]
 
 
