@@ -309,8 +309,7 @@ def show_config(
     from service.view import option_table
 
     console = Console()
-    width = console.width if console.is_terminal else 240  # a pipe has room
-    console.print(option_table(values, width), soft_wrap=not console.is_terminal)
+    console.print(option_table(values, console), soft_wrap=not console.is_terminal)
 
 
 def _complaint(error: Exception) -> str | None:

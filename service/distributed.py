@@ -238,6 +238,9 @@ class ProcessHalf:
         """Count the signals; return the block's liquidations and the states that are due."""
         now_ns = self._clock.now_ns()
         latency_s = max(0, now_ns - engine.received_ns) / NS
+        self._count(
+            block.partition, engine
+        )  # here, so that a partition given away is counted to its end
         for signal in said:
             self.telemetry.signal(signal.kind, latency_s)
         records = list(liquidation_records(block.value, block.partition, engine))
@@ -265,14 +268,15 @@ class ProcessHalf:
                 )
                 lane = processor.lanes.get(status.partition) if processor else None
                 if lane is not None and isinstance(lane.engine, Engine):
-                    self._publish(status.partition, lane.engine)
+                    self._count(status.partition, lane.engine)
+                    publish(self.telemetry, lane.engine, status.partition)
 
-    def _publish(self, partition: int, engine: Engine) -> None:
-        """Set the gauges of a partition; an engine that is new here brings history that is not ours."""
+    def _count(self, partition: int, engine: Engine) -> None:
+        """Count what an engine has folded; one that is new here brings history that is not ours."""
         if self._measured.get(partition) is not engine:
             self._measured[partition] = engine
             self.telemetry.engine_started(partition, self._factory.began_with(engine))
-        publish(self.telemetry, engine, partition)
+        self.telemetry.engine(partition, engine.counters)
 
 
 def _state_record(state: dict[str, Any], partition: int) -> Outgoing:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -201,8 +201,9 @@ def clock_text(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def option_table(values: Mapping[str, Any], width: int) -> Table:
+def option_table(values: Mapping[str, Any], console: Console) -> Table:
     """Return every option with its value in force, folded rather than cut where it is narrow."""
+    width = console.width if console.is_terminal else 240  # a pipe has room
     table = Table("option", "value", "range", "environment", "what it does", width=width)
     for column in table.columns:
         column.overflow = "fold"

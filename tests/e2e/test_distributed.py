@@ -34,7 +34,7 @@ MARKET = Scenario(
     variation=0.0,
     excitation=Excitation(half_lives_s=(0.5, 1.0, 2.0)),
     phases=(
-        Phase(kind="CALM", duration_s=22.0, long_rate=0.0, short_rate=0.0, trade_rate=2.0),
+        Phase(kind="CALM", duration_s=25.0, long_rate=0.0, short_rate=0.0, trade_rate=2.0),
         Phase(
             kind="CASCADE", duration_s=10.0, price_return=-0.05, oi_level=0.9, volatility=2.0,
             long_rate=3.0, short_rate=0.02, trade_rate=8.0, liquidation_size=3.0,
@@ -42,7 +42,7 @@ MARKET = Scenario(
         Phase(kind="AFTER", duration_s=86_400.0, oi_level=0.9, long_rate=0.0, short_rate=0.0, trade_rate=2.0),
     ),
 )  # fmt: skip
-BUSY_S = 37.0
+BUSY_S = 40.0
 METHOD = SWIFT | {
     "warmup_gather_s": 4.0, "warmup_hold_s": 20.0, "unknown_exit_s": 2.0, "calm_dwell_s": 2.0,
     "burst_floor_oi_per_minute": 1e-6, "burst_min_events": 3, "burst_end_share": 0.8,
