@@ -148,13 +148,13 @@ def test_the_port_is_taken_with_a_broker(
 
 
 def test_our_own_mistakes_are_not_hidden(tmp_path: Path, local_log: Path) -> None:
-    """What is not the operator's ends with a traceback and exit code 1: here a full device."""
+    """What is not the operator's ends loudly: a full device; 120 is the interpreter failing to flush too."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "service", "tail", str(local_log)],
             stdout=full, stderr=subprocess.PIPE, check=False, env=environment(), cwd=tmp_path,
         )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode in (1, 120)
     assert b"Traceback" in done.stderr
     assert b"No space left on device" in done.stderr
 
