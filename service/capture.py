@@ -84,13 +84,12 @@ def parse_line(line: bytes) -> tuple[int, bytes] | None:
     """
     line = line.strip()
     if match := _OURS.fullmatch(line):
-        received_ns, frame = int(match[1]), match[2]
-    elif match := _CRYPTOFEED.fullmatch(line):
+        # a frame of ours is whatever came: keep-alives of some venues are bare words
+        return (int(match[1]), match[2]) if match[2] else None
+    if match := _CRYPTOFEED.fullmatch(line):
         received_ns = int(match[1]) * 1_000_000_000 + int((match[2] or b"").ljust(9, b"0"))
-        frame = match[3]
-    else:
-        return None
-    return (received_ns, frame) if frame[:1] in {b"{", b"["} else None
+        return (received_ns, match[3]) if match[3][:1] in {b"{", b"["} else None
+    return None
 
 
 def _lines(file: gzip.GzipFile | BufferedReader, counts: CaptureCounts) -> Iterator[bytes]:

@@ -51,7 +51,7 @@ def test_what_is_written_is_read_back(
         (b"1626916403: [1,2]", (1626916403000000000, b"[1,2]")),
         (b"wss://x.example/ws <-> 1626916403.3", None),
         (b'wss://x.example/ws <- 1626916403.3: {"op":"subscribe"}', None),
-        (b"1723161255030314667 pong", None),
+        (b"1723161255030314667 pong", (1723161255030314667, b"pong")),
         (b"1723161255030314667", None),
         (b"", None),
         (b"\xff\xfe", None),
