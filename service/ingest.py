@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from service.publisher import Publisher
 from service.rest import RestClient, run_conversation
 from service.session import ConnectPacer
 from service.stats import IngestStats
-from service.venue import Venue, contract_flags
+from service.venue import Universe, Venue, contract_flags
 from service.warmup import Progress, WarmUp, WarmUpOptions
 from streams.events import Channel, Flag
 from streams.instruments import Instrument
@@ -68,16 +68,17 @@ def rest_client(
 
 
 async def discover(
-    venue: Venue, client: RestClient, clock: Clock, underlyings: Collection[str] | None = None
-) -> list[Instrument]:
-    """Ask the venue for its perpetuals, all or those of `underlyings`.
+    venue: Venue, client: RestClient, clock: Clock, wanted: Callable[[str], bool] = bool
+) -> Universe:
+    """Ask the venue for its contracts, those whose underlying is `wanted`.
 
     Raises:
         RestFailed: the venue could not be asked.
         MalformedFrame: its answer could not be read.
     """
     found = await run_conversation(client, venue.discover(), clock)
-    return [one for one in found if underlyings is None or one.underlying in underlyings]
+    chosen = [one for one in found.instruments if wanted(one.underlying)]
+    return Universe(instruments=chosen, unmapped=found.unmapped)
 
 
 class VenueIngest:

@@ -122,7 +122,7 @@ class Ingestion:
         attempt = 0
         while True:
             try:
-                found = await discover(venue, client, self._clock)
+                found = await discover(venue, client, self._clock, self._wanted)
             except VenueError as error:
                 pause_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 self._stats.reject(venue.SPEC.name, "discovery")
@@ -132,4 +132,9 @@ class Ingestion:
                 await self._clock.sleep(pause_s)
                 attempt += 1
             else:
-                return [one for one in found if chosen(self._settings.underlyings, one.underlying)]
+                for symbol, why in found.unmapped.items():
+                    _log.warning("unmapped", venue=venue.SPEC.name, symbol=symbol, why=why)
+                return found.instruments
+
+    def _wanted(self, underlying: str) -> bool:
+        return chosen(self._settings.underlyings, underlying)

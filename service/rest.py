@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 NS: Final = 1_000_000_000
 BODY_MAX: Final = 32 << 20
+_JSON: Final = {"Content-Type": "application/json"}
 #: Wall time: a request is about machines.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20.0, sock_connect=5.0)
 #: What to do when a venue says "too many" but not for how long.
@@ -201,7 +202,11 @@ class RestClient:
         url = self._base_url + request.path
         try:
             # Redirects could lead to another host or to plain text: none is followed.
-            async with self._http.get(url, params=request.params, allow_redirects=False) as answer:
+            async with self._http.request(
+                "GET" if request.body is None else "POST", url, params=request.params,
+                data=request.body, headers=_JSON if request.body is not None else None,
+                allow_redirects=False,
+            ) as answer:  # fmt: skip
                 self._learn(answer)
                 if answer.status in {418, 429}:
                     raise self.ban(answer.status, answer.headers.get("Retry-After"))

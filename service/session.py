@@ -65,6 +65,7 @@ FRAME_CHANNELS: Final[dict[str, Channel]] = {
     "open_interest": Channel.OPEN_INTEREST,
     "liquidation": Channel.LIQUIDATION,
     "ticker": _TICKER,
+    "beat": Channel.TRADE,
 }
 
 

@@ -37,7 +37,7 @@ from streams.state import (
     params,
 )
 
-SNAPSHOT_SCHEMA = 1
+SNAPSHOT_SCHEMA = 2
 
 
 class SchemaMismatch(Exception):  # noqa: N818
@@ -54,6 +54,7 @@ class _Header(msgspec.Struct, frozen=True):
     owner: list[int]
     underlyings: list[str]
     venues: list[str]
+    spot: list[bool]
     open: list[bool]
     holds: list[tuple[int, bytes]]
 
@@ -177,12 +178,16 @@ class Engine:
             except UnicodeDecodeError:
                 self._counts[0]["out_of_range"] += 1
                 return
-            slot = self._add(instrument, *names)
+            slot = self._add(instrument, *names, spot=bool(int(row["flags"]) & Flag.SPOT))
             if slot is None:
                 return
         contract = self._contracts[slot]
+        if contract["feed"]["spot"]:
+            return  # no open interest, no funding, no history: it neither opens nor holds anything
         if int(row["flags"]) & Flag.SAMPLED:
             contract["liquidations"]["sampled"] = 1
+        if int(row["flags"]) & Flag.PARTIAL:
+            contract["liquidations"]["partial"] = 1
         contract["feed"]["inverse"] = 1 if int(row["flags"]) & Flag.INVERSE else 0
         interval_ns = int(row["sequence"])
         if contract["funding"]["interval_ns"] == 0 and SHORTEST_NS <= interval_ns <= LONGEST_NS:
@@ -212,7 +217,8 @@ class Engine:
     def _slot(self, instrument: int) -> int | None:
         return self._slots.get(instrument)
 
-    def _add(self, instrument: int, underlying: str, venue: str) -> int | None:
+    def _add(self, instrument: int, underlying: str, venue: str, *, spot: bool) -> int | None:
+        """Make room for a contract. A spot market belongs to its underlying but is no member of its panel."""
         k = self._index.get(underlying)
         if k is None:
             k = len(self._names)
@@ -220,7 +226,7 @@ class Engine:
             self._index[underlying] = k
             self._open.append(False)
             self._grow(contracts=len(self._ids), underlyings=k + 1)
-        if self._sizes[k] == MAX_CONTRACTS:
+        if not spot and self._sizes[k] == MAX_CONTRACTS:
             self._counts[0]["unknown_instrument"] += 1
             return None
         slot = len(self._ids)
@@ -228,8 +234,10 @@ class Engine:
         self._ids.append(instrument)
         self._venues.append(venue)
         self._owner[slot] = k
-        self._members[k, self._sizes[k]] = slot
-        self._sizes[k] += 1
+        self._contracts[slot]["feed"]["spot"] = int(spot)
+        if not spot:
+            self._members[k, self._sizes[k]] = slot
+            self._sizes[k] += 1
         self._index_contracts()
         return slot
 
@@ -330,7 +338,7 @@ class Engine:
         out = {}
         for k, name in enumerate(self._names):
             digest = hashlib.sha256(self._underlyings[k].tobytes())
-            members = self._members[k, : self._sizes[k]]
+            members = np.flatnonzero(self._owner[: len(self._ids)] == k)
             for slot in sorted(members, key=lambda s: self._ids[s]):
                 digest.update(self._ids[slot].to_bytes(8, "little"))
                 digest.update(self._contracts[slot].tobytes())
@@ -358,6 +366,7 @@ class Engine:
             owner=[int(x) for x in self._owner[: len(self._ids)]],
             underlyings=self._names,
             venues=self._venues,
+            spot=[bool(x) for x in self._contracts["feed"]["spot"][: len(self._ids)]],
             open=self._open,
             holds=[(k, hold.dump()) for k, hold in sorted(self._holds.items())],
         )
@@ -389,14 +398,15 @@ class Engine:
         if header.config_hash != engine._hash:
             raise SchemaMismatch("the snapshot was written under other thresholds")
         engine.offset, engine.received_ns = header.offset, header.received_ns
-        for instrument, owner, venue in zip(header.ids, header.owner, header.venues, strict=True):
+        facts = zip(header.ids, header.owner, header.venues, header.spot, strict=True)
+        for instrument, owner, venue, spot in facts:
             while len(engine._names) <= owner:  # names in order of appearance
                 name = header.underlyings[len(engine._names)]
                 engine._index[name] = len(engine._names)
                 engine._names.append(name)
                 engine._open.append(False)
             engine._grow(contracts=len(engine._ids), underlyings=len(engine._names))
-            engine._add(instrument, header.underlyings[owner], venue)
+            engine._add(instrument, header.underlyings[owner], venue, spot=spot)
         engine._open = list(header.open)
         engine._load(data[8 + size :])
         for k, dumped in header.holds:

@@ -29,7 +29,8 @@ HEARTBEAT, FEED_UP, FEED_DOWN, GAP = (
     int(Kind.HEARTBEAT), int(Kind.FEED_UP), int(Kind.FEED_DOWN), int(Kind.GAP),
 )  # fmt: skip
 FIRST_CONTROL = int(Kind.INSTRUMENT)
-BACKFILL, SNAPSHOT, SAMPLED = int(Flag.BACKFILL), int(Flag.SNAPSHOT), int(Flag.SAMPLED)
+BACKFILL, SNAPSHOT = int(Flag.BACKFILL), int(Flag.SNAPSHOT)
+INCOMPLETE = int(Flag.SAMPLED | Flag.PARTIAL)
 LIQUIDATION_CHANNEL = int(Channel.LIQUIDATION)
 SMALLEST_PRICE, LIMIT = 1e-15, 1e15
 
@@ -37,7 +38,7 @@ SMALLEST_PRICE, LIMIT = 1e-15, 1e15
 @kernel
 def contract_init(c: Record) -> None:
     """Prepare a contract's record."""
-    c.feed.channels = c.feed.heartbeat_ns = c.feed.inverse = 0
+    c.feed.channels = c.feed.heartbeat_ns = c.feed.inverse = c.feed.spot = 0
     price.contract_init(c.price)
     open_interest.contract_init(c.open_interest)
     funding.contract_init(c.funding)
@@ -240,7 +241,7 @@ def _apply_liquidation(
     now_s = (time_ns - u.origin_ns) / NS_PER_S
     usd = liquidations.value_usd(flags, quantity, notional, c.price.mark, c.price.mark_ns, time_ns)
     before = liquidations.apply(u.liquidations, c.liquidations, k, flags, usd, time_ns, now_s, p)
-    if not flags & SAMPLED:
+    if not flags & INCOMPLETE:
         cascade.apply(u.cascade, k, before, usd, time_ns, now_s, p)
     bursts.order(u.burst[k], u.burst[1 - k], before, usd, time_ns)
     _step_bursts(u, 0.0, time_ns, now_s, p)
@@ -301,6 +302,8 @@ def _apply_market(
     if kind == TRADE:
         contract.price.trade = a
         contract.price.trade_ns = time_ns
+        if contract.feed.spot == 1:
+            return False  # not the perpetuals' tape
         if side > 0:
             u.bought_usd += c
         else:
@@ -400,6 +403,9 @@ def fold_rows(
                 counts.unknown_kind += 1
             continue
         k = owner[slot]
+        if sizes[k] == 0:  # spot alone: nothing to stand beside yet
+            counts.rows += 1
+            continue
         if holding[k] and not history:
             return i, CONTROL, k
         u = underlyings[k]

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 ContractType = Literal["linear", "inverse"]
+Market = Literal["perpetual", "spot", "regulated"]
 
 #: Longest underlying and venue names that fit an INSTRUMENT row.
 NAME_BYTES = 12
@@ -55,6 +56,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     contract_type: ContractType = "linear"
     contract_size: str = "1"
     coins_per_unit: int = 1
+    market: Market = "perpetual"  # offshore perpetual, spot, or a regulated futures venue's
     funding_interval_ns: int = 0  # 0: the venue has not said
     size_numerator: int = 0  # filled by `instrument`
     size_denominator: int = 1
@@ -86,6 +88,7 @@ def instrument(
     contract_type: ContractType = "linear",
     contract_size: str = "1",
     coins_per_unit: int = 1,
+    market: Market = "perpetual",
     funding_interval_ns: int = 0,
 ) -> Instrument:
     """Build an `Instrument` with its id and exact size.
@@ -139,6 +142,7 @@ def instrument(
         contract_type=contract_type,
         contract_size=contract_size,
         coins_per_unit=coins_per_unit,
+        market=market,
         funding_interval_ns=funding_interval_ns,
         size_numerator=numerator,
         size_denominator=denominator,

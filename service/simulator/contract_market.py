@@ -88,13 +88,14 @@ class ContractMarket:
     def second(self, now: Second) -> list[MarketEvent]:
         """Live through one second and return its events, settlement and tick first."""
         events: list[MarketEvent] = []
-        if now.start_ns % INTERVAL_NS == 0:
-            events.append(Settlement(self.contract.index, now.start_ns, self.rate, self.mark))
-        events.append(self.tick(now.start_ns))
+        if not self.contract.spot:
+            if now.start_ns % INTERVAL_NS == 0:
+                events.append(Settlement(self.contract.index, now.start_ns, self.rate, self.mark))
+            events.append(self.tick(now.start_ns))
         mid_from = now.index_from * (1.0 + self.premium)
         self._premia(now)
         mid_to = now.index_to * (1.0 + self.premium)
-        pending = self._forced(now, mid_from, mid_to, events)
+        pending = [] if self.contract.spot else self._forced(now, mid_from, mid_to, events)
         pending += self._voluntary(now, mid_from, mid_to)
         pending.sort(key=_at)
         events.extend(self._trade(*one) for one in pending)

@@ -90,6 +90,7 @@ class Exchange:
         """Listen. After a `stop`, on the same port again."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
+        app.router.add_post("/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_WAIT_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
@@ -183,7 +184,7 @@ class Exchange:
         status = faults.rest_override(path)
         if status is not None:
             return web.Response(status=status, body=faults.rest_body or b"{}", headers=marks)
-        reply = self.face.rest(path, dict(request.query), self._clock.now_ns())
+        reply = self.face.rest(path, await _query(request), self._clock.now_ns())
         body = reply.body if faults.rest_body is None else faults.rest_body
         return web.Response(status=reply.status, body=body, headers=marks | reply.headers)
 
@@ -291,3 +292,14 @@ class Exchange:
         if not frame.counted:
             frame.counted = True
             self.rows[frame.channel] += frame.rows
+
+
+async def _query(request: web.Request) -> dict[str, str]:
+    """Return what is asked: the query, and the fields of a JSON object that was posted, as text."""
+    asked = dict(request.query)
+    if request.method == "POST":
+        with contextlib.suppress(ValueError, UnicodeDecodeError):
+            posted = await request.json()
+            if isinstance(posted, dict):
+                asked |= {str(name): str(value) for name, value in posted.items()}
+    return asked

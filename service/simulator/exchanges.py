@@ -1,4 +1,4 @@
-"""Three simulated exchanges over one living market: start, watch, break, stop.
+"""Simulated exchanges over one living market: start, watch, break, stop.
 
 Everything runs in the clock's time. A pump looks at the clock every few milliseconds of the wall's, lets
 the market live up to it and has each exchange say what happened.
@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from typing import Self
 
 from service.clock import Clock
-from service.simulator.binance_usdm import BinanceUsdm
-from service.simulator.bybit import Bybit
 from service.simulator.exchange import Exchange
+from service.simulator.faces import FACES
 from service.simulator.market import Market
-from service.simulator.okx import Okx
 from service.simulator.scenario import Scenario, VenueName, demo_scenario
 
 PUMP_EVERY_S = 0.015  # of the wall's time
@@ -24,7 +22,7 @@ MOST_AT_ONCE_S = (
 
 
 class SimulatedExchanges:
-    """Binance USD-M, Bybit and OKX on loopback.
+    """The venues of a scenario on loopback.
 
     `exchanges` gives each one's faults and counters; `market.regime` the truth a watcher is to find.
     """
@@ -38,9 +36,6 @@ class SimulatedExchanges:
     ) -> None:
         self.scenario = scenario or demo_scenario()
         self.market = Market(self.scenario, clock.now_ns())
-        self.binance = BinanceUsdm(self.market)
-        self.bybit = Bybit(self.market)
-        self.okx = Okx(self.market)
         self._clock = clock
         self._pump: asyncio.Task[None] | None = None
         self._running = asyncio.Event()
@@ -48,11 +43,8 @@ class SimulatedExchanges:
         label = f"{clock.speed:g}x seed={self.scenario.seed}"
         chosen = ports or {}
         self.exchanges: dict[VenueName, Exchange] = {
-            "binance_usdm": Exchange(
-                self.binance, clock, port=chosen.get("binance_usdm", 0), label=label
-            ),
-            "bybit": Exchange(self.bybit, clock, port=chosen.get("bybit", 0), label=label),
-            "okx": Exchange(self.okx, clock, port=chosen.get("okx", 0), label=label),
+            name: Exchange(FACES[name](self.market), clock, port=chosen.get(name, 0), label=label)
+            for name, _ in self.scenario.shares
         }
 
     async def __aenter__(self) -> Self:

@@ -9,13 +9,23 @@ SIZE_DECIMALS = 3
 class Listed:
     """A contract with its venue's ways of writing numbers."""
 
-    __slots__ = ("_price", "_size", "coin", "contract", "index", "per_contract", "symbol")
+    __slots__ = (
+        "_price",
+        "_size",
+        "coin",
+        "contract",
+        "index",
+        "inverse",
+        "per_contract",
+        "symbol",
+    )
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.index = contract.index
         self.symbol = contract.symbol
         self.coin = contract.underlying
+        self.inverse = contract.inverse
         self.per_contract = float(contract.contract_size)
         self._price = f"{{:.{contract.price_decimals}f}}".format
         self._size = f"{{:.{SIZE_DECIMALS}f}}".format
@@ -24,8 +34,17 @@ class Listed:
         """Write a traded price, on the tick."""
         return self._price(value)
 
+    def contracts(self, coin: float, price: float) -> float:
+        """Return how many contracts a quantity of coin is; `price` matters for inverse contracts only.
+
+        Inverse contracts come whole, one at least.
+        """
+        if self.inverse:
+            return max(1.0, round(coin * price / self.per_contract))
+        return coin / self.per_contract
+
     def size(self, coin: float) -> str:
-        """Write a quantity of coin in contracts."""
+        """Write a quantity of coin in contracts, of a linear contract."""
         return self._size(coin / self.per_contract)
 
 

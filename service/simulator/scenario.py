@@ -4,8 +4,10 @@ from typing import Literal
 
 import msgspec
 
+from service.simulator.listings import LISTINGS
+
 PhaseKind = Literal["CALM", "BUILD_UP", "CASCADE", "AFTER"]
-VenueName = Literal["binance_usdm", "bybit", "okx"]
+VenueName = str
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,13 +110,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """One perpetual on one simulated venue. `contract_size` is coin a contract, as written."""
+    """One contract on one simulated venue. `contract_size` is as written: coin, of inverse ones USD.
+
+    Of a spot market `open_interest` only sets how large trades are.
+    """
 
     index: int
     venue: VenueName
     symbol: str
     underlying: str
     contract_size: str
+    inverse: bool
+    spot: bool
     price_decimals: int
     lot: float  # smallest quantity, coin
     open_interest: float  # at the start, coin
@@ -139,29 +146,24 @@ def firehose_scenario(rate: float, *, coins: int = 20, seed: int = 1) -> Scenari
     )
 
 
-def symbol_of(venue: VenueName, coin: str) -> str:
-    """Return the venue's name of the coin's USDT perpetual.
-
-    >>> symbol_of("okx", "BTC"), symbol_of("bybit", "BTC")
-    ('BTC-USDT-SWAP', 'BTCUSDT')
-    """
-    return f"{coin}-USDT-SWAP" if venue == "okx" else f"{coin}USDT"
-
-
 def contracts_of(scenario: Scenario) -> tuple[Contract, ...]:
     """Return every contract of the scenario; its place is its `index`."""
     found: list[Contract] = []
     for coin in scenario.underlyings:
         for venue, share in scenario.shares:
-            size = coin.okx_contract if venue == "okx" else "1"
-            lot = float(size) / 100.0 if venue == "okx" else 10.0**-coin.size_decimals
+            lists = LISTINGS[venue]
+            size = coin.okx_contract if lists.size == "okx" else lists.size
+            in_contracts = lists.size != "1" and not lists.inverse
+            lot = float(size) / 100.0 if in_contracts else 10.0**-coin.size_decimals
             found.append(
                 Contract(
                     index=len(found),
                     venue=venue,
-                    symbol=symbol_of(venue, coin.name),
+                    symbol=lists.name(coin.name),
                     underlying=coin.name,
                     contract_size=size,
+                    inverse=lists.inverse,
+                    spot=lists.spot,
                     price_decimals=coin.price_decimals,
                     lot=lot,
                     open_interest=coin.open_interest * share,

@@ -20,8 +20,17 @@ from typing import Annotated, Any, Final, Literal, Union
 
 import msgspec
 
+from service.semantics import (
+    Evidence,
+    FundingFeed,
+    LiquidationFeed,
+    MarkFeed,
+    OpenInterestFeed,
+    Semantics,
+    TradeFeed,
+)
 from service.venue import ConnectionPlan, FrameName, MalformedFrame, VenueRefused, VenueSpec
-from service.venues.binance_usdm_rest import NAME, assume, discover, history, polls
+from service.venues.binance_usdm_rest import NAME, assume, discover, fill, history, polls
 from service.venues.decode import (
     FAULTS,
     MAX_FRAME_BYTES,
@@ -41,11 +50,41 @@ from service.venues.decode import (
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
-__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "history", "plan", "polls"]
+__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "fill", "history", "plan", "polls"]
+
+#: What each channel means.
+SEMANTICS: Final = Semantics(
+    market="perpetual",
+    title="Binance USD-M futures",
+    trade=TradeFeed(
+        unit="coin", gaps="contiguous", fill=True,
+        note="fills of one taker and price within 100 ms are one; insurance fund and ADL are left out",
+        evidence=Evidence("2026-07-31", "developers.binance.com, Aggregate Trade Streams"),
+    ),
+    mark=MarkFeed(
+        index=True, cadence_s=1.0,
+        evidence=Evidence("2026-07-31", "developers.binance.com, Mark Price Stream"),
+    ),
+    funding=FundingFeed(
+        kind="predicted", interval="listing", interval_h=8.0,
+        note="fundingInfo lists the contracts whose interval is not 8 h",
+        evidence=Evidence("2026-07-31", "developers.binance.com, Get Funding Rate Info"),
+    ),
+    open_interest=OpenInterestFeed(
+        source="rest", unit="coin", cadence_s=5.0, note="polled within the shared weight budget",
+        evidence=Evidence("2026-07-31", "developers.binance.com, Open Interest"),
+    ),
+    liquidation=LiquidationFeed(
+        completeness="sampled", rule="the latest of each symbol and second",
+        side="order", price="fill", note="an order without average price: its limit, as bankruptcy price",
+        evidence=Evidence("2026-07-31", "developers.binance.com, Liquidation Order Streams"),
+    ),
+)  # fmt: skip
 
 #: REST weight is 2400 a minute and address, shared with COIN-M; some is left to others.
 SPEC: Final = VenueSpec(
     name=NAME,
+    semantics=SEMANTICS,
     websocket_url="wss://fstream.binance.com",
     rest_url="https://fapi.binance.com",
     lifetime_s=86_400.0,
@@ -67,10 +106,12 @@ POSITION_OF_ORDER_SIDE: Final = {"SELL": int(Side.LONG), "BUY": int(Side.SHORT)}
 _TRADE: Final = int(Kind.TRADE)
 _MARK: Final = int(Kind.MARK)
 _LIQUIDATION: Final = int(Kind.LIQUIDATION)
-_PREDICTED: Final = int(Flag.PREDICTED)
-_FILLED_PRICE: Final = int(Flag.SAMPLED | Flag.PRICE_FILL)
+_PREDICTED: Final = SEMANTICS.funding_flags
+_FILLED_PRICE: Final = SEMANTICS.liquidation_flags
 #: `p` is the limit of the order that closes the position, which is about where it is bankrupt.
-_LIMIT_PRICE: Final = int(Flag.SAMPLED | Flag.PRICE_BANKRUPTCY | Flag.UNIT_ASSUMED)
+_LIMIT_PRICE: Final = _FILLED_PRICE & ~int(Flag.PRICE_FILL) | int(
+    Flag.PRICE_BANKRUPTCY | Flag.UNIT_ASSUMED
+)
 
 #: Known streams that carry nothing we want. Anything else is reported as unknown.
 IGNORED: Final = (

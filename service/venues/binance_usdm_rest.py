@@ -14,7 +14,16 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from service.venue import Conversation, MalformedFrame, Poll, RestRequest, VenueRefused
+from service.venue import (
+    Conversation,
+    Gap,
+    MalformedFrame,
+    Poll,
+    RestRequest,
+    Universe,
+    VenueRefused,
+    implied,
+)
 from service.venues.backfill import Backfill
 from service.venues.decode import (
     DAY_MS,
@@ -30,11 +39,11 @@ from service.venues.decode import (
     NotNegative,
     Positive,
     Rate,
+    SequenceId,
     contract,
-    perpetual,
     read_body,
 )
-from streams.events import Channel, Kind, RowBuffer
+from streams.events import Channel, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
 NAME: Final = "binance_usdm"
@@ -50,6 +59,24 @@ class _OpenInterest(msgspec.Struct, gc=False, rename="camel"):
     symbol: str
     open_interest: NotNegative
     time: Millis
+
+
+class _Trade(
+    msgspec.Struct,
+    gc=False,
+    rename={
+        "number": "a",
+        "price": "p",
+        "quantity": "q",
+        "traded_ms": "T",
+        "buyer_is_maker": "m",
+    },
+):
+    number: SequenceId
+    price: Positive
+    quantity: Positive
+    traded_ms: Millis
+    buyer_is_maker: bool
 
 
 class _Listing(msgspec.Struct, gc=False, rename="camel"):
@@ -97,6 +124,7 @@ _REFUSAL: Final = msgspec.json.Decoder(_Refusal)
 _OPEN_INTEREST: Final = msgspec.json.Decoder(_OpenInterest, strict=False)
 _EXCHANGE_INFO: Final = msgspec.json.Decoder(_ExchangeInfo, strict=False)
 _FUNDING_INFO: Final = msgspec.json.Decoder(list[_FundingInfo], strict=False)
+_TRADES: Final = msgspec.json.Decoder(list[_Trade], strict=False)
 _SETTLEMENTS: Final = msgspec.json.Decoder(list[_Settlement], strict=False)
 _SAMPLES: Final = msgspec.json.Decoder(list[_OpenInterestSample], strict=False)
 _CANDLES: Final = msgspec.json.Decoder(list[_Candle], strict=False)
@@ -104,6 +132,7 @@ _CANDLES: Final = msgspec.json.Decoder(list[_Candle], strict=False)
 #: Some endpoints have budgets of their own, smaller than that of weight. They are paced by charging them
 #: more weight than the venue does: 100 requests a minute for funding, 200 for statistics.
 _FUNDING_WEIGHT: Final = 20
+_TRADES_WEIGHT: Final = 20
 _STATISTICS_WEIGHT: Final = 10
 
 _FIVE_MINUTES_MS: Final = 300_000
@@ -166,36 +195,61 @@ def _decode_open_interest(
     )
 
 
+def fill(instrument: Instrument, gap: Gap, out: RowBuffer) -> Conversation[None] | None:
+    """Ask for aggregate trades by id; the venue keeps two days of them."""
+    return _fill(instrument, gap, out) if gap.first else None
+
+
+def _fill(instrument: Instrument, gap: Gap, out: RowBuffer) -> Conversation[None]:
+    c = contract(instrument)
+    first = gap.first
+    for _ in range(MAX_PAGES):
+        body = yield RestRequest(
+            path="/fapi/v1/aggTrades",
+            params={"symbol": instrument.symbol, "fromId": str(first), "limit": "1000"},
+            weight=_TRADES_WEIGHT,
+        )
+        page = [trade for trade in _read(_TRADES, body) if first <= trade.number <= gap.last]
+        for trade in page:
+            price = trade.price / c.unit
+            coin, usd = c.amounts(trade.quantity, price)
+            side = Side.SELL if trade.buyer_is_maker else Side.BUY
+            out.floats(
+                Kind.TRADE, side, c.assumed, c.id, trade.traded_ms * NS_PER_MS, gap.to_ns,
+                trade.number, price, coin, usd,
+            )  # fmt: skip
+        if not page or page[-1].number >= gap.last:
+            return
+        first = page[-1].number + 1
+
+
 def assume(symbol: str) -> Instrument | None:
     """Return the perpetual of a symbol: quantities are in coin, so its name says it all but the interval."""
     for quote in ("USDT", "USDC"):
         if symbol.endswith(quote) and symbol != quote:
-            return perpetual(
-                venue=NAME, symbol=symbol, base=symbol.removesuffix(quote), quote=quote
-            )
+            return implied(venue=NAME, symbol=symbol, base=symbol.removesuffix(quote), quote=quote)
     return None
 
 
-def discover() -> Conversation[list[Instrument]]:
+def discover() -> Conversation[Universe]:
     """Ask for trading perpetuals. Funding is each 8 h unless the venue lists another interval."""
     body = yield RestRequest(path="/fapi/v1/exchangeInfo", weight=1)
     listings = _read(_EXCHANGE_INFO, body).symbols
     body = yield RestRequest(path="/fapi/v1/fundingInfo", weight=_FUNDING_WEIGHT)
     hours = {info.symbol: info.funding_interval_hours for info in _read(_FUNDING_INFO, body)}
-    found = (
-        perpetual(
-            venue=NAME,
-            symbol=item.symbol,
-            base=item.base_asset,
-            quote=item.quote_asset,
-            interval_ns=hours.get(item.symbol, 8) * HOUR_NS,
-        )
-        for item in listings
-        if item.status == "TRADING"
-        and item.contract_type == "PERPETUAL"
-        and item.quote_asset in {"USDT", "USDC"}
-    )
-    return [spec for spec in found if spec is not None]
+    universe = Universe()
+    for item in listings:
+        if (item.status, item.contract_type) == ("TRADING", "PERPETUAL") and item.quote_asset in {
+            "USDT", "USDC",
+        }:  # fmt: skip
+            universe.add(
+                venue=NAME,
+                symbol=item.symbol,
+                base=item.base_asset,
+                quote=item.quote_asset,
+                interval_ns=hours.get(item.symbol, 8) * HOUR_NS,
+            )
+    return universe
 
 
 def history(instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer) -> Conversation[None]:

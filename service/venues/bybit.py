@@ -21,7 +21,23 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import astuple
 
-from service.venue import ConnectionPlan, FrameName, MalformedFrame, VenueRefused, VenueSpec
+from service.semantics import (
+    Evidence,
+    FundingFeed,
+    LiquidationFeed,
+    MarkFeed,
+    OpenInterestFeed,
+    Semantics,
+    TradeFeed,
+)
+from service.venue import (
+    ConnectionPlan,
+    FrameName,
+    MalformedFrame,
+    VenueRefused,
+    VenueSpec,
+    no_fill,
+)
 from service.venues.bybit_rest import NAME, assume, discover, history, polls
 from service.venues.decode import (
     FAULTS,
@@ -43,16 +59,43 @@ from service.venues.decode import (
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
-__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "history", "plan", "polls"]
+__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "fill", "history", "plan", "polls"]
+
+#: What each channel means.
+SEMANTICS: Final = Semantics(
+    market="perpetual",
+    title="Bybit v5 linear",
+    trade=TradeFeed(
+        unit="coin", gaps="monotonic", note="of inverse contracts the size is USD",
+        evidence=Evidence("2026-07-24", "bybit-exchange.github.io, Trade"),
+    ),
+    mark=MarkFeed(
+        index=True, cadence_s=0.1, note="deltas: a field that is missing has not changed",
+        evidence=Evidence("2026-07-24", "bybit-exchange.github.io, Ticker"),
+    ),
+    funding=FundingFeed(
+        kind="predicted", interval="message",
+        evidence=Evidence("2026-07-24", "bybit-exchange.github.io, Ticker"),
+    ),
+    open_interest=OpenInterestFeed(
+        unit="coin", sides=2, cadence_s=0.1,
+        note="one side since 2026-06-11 in singleOpenInterest; where it is missing the sum is halved",
+        evidence=Evidence("2026-07-24", "bybit-exchange.github.io, Ticker and changelog"),
+    ),
+    liquidation=LiquidationFeed(
+        completeness="complete", side="position", price="bankruptcy",
+        evidence=Evidence("2026-07-24", "bybit-exchange.github.io, All Liquidation"),
+    ),
+)  # fmt: skip
 
 SPEC: Final = VenueSpec(
     name=NAME,
+    semantics=SEMANTICS,
     websocket_url="wss://stream.bybit.com",
     rest_url="https://api.bybit.com",
     ping=b'{"op":"ping"}',
     ping_every_s=20.0,
     sends_per_s=5.0,
-    liquidations="complete",
     rest_weight_per_minute=1200,  # 600 in 5 s are allowed, a breach costs ten minutes
 )
 
@@ -73,9 +116,9 @@ _TRADE: Final = int(Kind.TRADE)
 _MARK: Final = int(Kind.MARK)
 _OPEN_INTEREST: Final = int(Kind.OPEN_INTEREST)
 _LIQUIDATION: Final = int(Kind.LIQUIDATION)
-_PREDICTED: Final = int(Flag.PREDICTED)
+_PREDICTED: Final = SEMANTICS.funding_flags
 _HALVED: Final = int(Flag.UNIT_ASSUMED)
-_LIQUIDATION_FLAGS: Final = int(Flag.COMPLETE | Flag.PRICE_BANKRUPTCY | Flag.UNIT_ASSUMED)
+_LIQUIDATION_FLAGS: Final = SEMANTICS.liquidation_flags
 
 #: Known topics that carry nothing we want, the retired ones of before v5 included.
 IGNORED: Final = (
@@ -325,6 +368,9 @@ def _answer(envelope: _Envelope) -> FrameName:
     if not envelope.success:
         raise VenueRefused(envelope.ret_msg[:200])
     return "ack"
+
+
+fill: Final = no_fill
 
 
 def decoder(instruments: Mapping[str, Instrument]) -> Decoder:

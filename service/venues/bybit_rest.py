@@ -15,7 +15,7 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-from service.venue import Conversation, Poll, RestRequest, VenueRefused
+from service.venue import Conversation, Poll, RestRequest, Universe, VenueRefused, implied
 from service.venues.backfill import Backfill
 from service.venues.decode import (
     DAY_MS,
@@ -28,7 +28,6 @@ from service.venues.decode import (
     NotNegative,
     Positive,
     Rate,
-    perpetual,
     read_body,
 )
 from streams.events import Flag, RowBuffer
@@ -137,31 +136,28 @@ def assume(symbol: str) -> Instrument | None:
     """Return the linear perpetual of a symbol: quantities are in coin, so its name says it all."""
     for ending, quote in (("USDT", "USDT"), ("PERP", "USDC")):
         if symbol.endswith(ending) and symbol != ending:
-            return perpetual(
-                venue=NAME, symbol=symbol, base=symbol.removesuffix(ending), quote=quote
-            )
+            return implied(venue=NAME, symbol=symbol, base=symbol.removesuffix(ending), quote=quote)
     return None
 
 
-def discover() -> Conversation[list[Instrument]]:
+def discover() -> Conversation[Universe]:
     """Ask for trading linear perpetuals quoted in USDT or USDC."""
     listings = yield from _all_pages(
         _LISTINGS, "/v5/market/instruments-info", {"category": "linear", "limit": "1000"}
     )
-    found = (
-        perpetual(
-            venue=NAME,
-            symbol=item.symbol,
-            base=item.base_coin,
-            quote=item.quote_coin,
-            interval_ns=(item.funding_interval or 0) * HOUR_NS // 60,
-        )
-        for item in listings
-        if item.contract_type == "LinearPerpetual"
-        and item.status == "Trading"
-        and item.quote_coin in {"USDT", "USDC"}
-    )
-    return [spec for spec in found if spec is not None]
+    universe = Universe()
+    for item in listings:
+        if (item.contract_type, item.status) == ("LinearPerpetual", "Trading") and (
+            item.quote_coin in {"USDT", "USDC"}
+        ):
+            universe.add(
+                venue=NAME,
+                symbol=item.symbol,
+                base=item.base_coin,
+                quote=item.quote_coin,
+                interval_ns=(item.funding_interval or 0) * HOUR_NS // 60,
+            )
+    return universe
 
 
 def history(instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer) -> Conversation[None]:

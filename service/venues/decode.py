@@ -1,4 +1,4 @@
-"""What every venue's decoder shares: ranges, blame, names, and the bound contract.
+"""What every venue's decoder shares: ranges, blame, and the bound contract.
 
 Ranges are part of the types, so the JSON parser itself refuses what is out of them, in C, before any of
 our code sees the number. A NaN fails every comparison and is refused with the rest.
@@ -6,13 +6,13 @@ our code sees the number. A NaN fails every comparison and is refused with the r
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
 from service.venue import MalformedFrame
 from streams.events import Flag
-from streams.instruments import BadInstrument, Instrument, instrument
+from streams.instruments import Instrument
 
 T = TypeVar("T")
 
@@ -134,58 +134,3 @@ def contract(spec: Instrument) -> Contract:
 def contracts(instruments: Mapping[str, Instrument]) -> dict[str, Contract]:
     """Return contracts by the venue's symbol."""
     return {symbol: contract(spec) for symbol, spec in instruments.items()}
-
-
-#: Real names that look as if they began or ended with a scale.
-NOT_SCALED: Final = frozenset({"1INCH", "1MIL"})
-_ALIASES: Final = {"XBT": "BTC"}
-_SCALES: Final = {
-    "1000000": 1_000_000,
-    "1M": 1_000_000,
-    "100000": 100_000,
-    "10000": 10_000,
-    "1000": 1000,
-}
-_PREFIX: Final = re.compile(r"(1000000|100000|10000|1000|1M)(?=[^0-9])(.+)")
-_SUFFIX: Final = re.compile(r"(.*[^0-9])(1000000|100000|10000|1000)")
-
-
-def underlying_of(base: str) -> tuple[str, int]:
-    """Return the coin behind a venue's base name and how many of it one unit holds.
-
-    >>> underlying_of("1000PEPE"), underlying_of("1MBABYDOGE"), underlying_of("SHIB1000")
-    (('PEPE', 1000), ('BABYDOGE', 1000000), ('SHIB', 1000))
-    >>> underlying_of("1INCH"), underlying_of("XBT")
-    (('1INCH', 1), ('BTC', 1))
-    """
-    if base in NOT_SCALED:
-        return base, 1
-    if match := _PREFIX.fullmatch(base):
-        scale, coin = match.groups()
-    elif match := _SUFFIX.fullmatch(base):
-        coin, scale = match.groups()
-    else:
-        return _ALIASES.get(base, base), 1
-    return _ALIASES.get(coin, coin), _SCALES[scale]
-
-
-def perpetual(
-    *, venue: str, symbol: str, base: str, quote: str, interval_ns: int = 0, **rest: Any
-) -> Instrument | None:
-    """Return the instrument of a listed perpetual, the scale taken out of its name.
-
-    None if its name or size does not fit a row: such a listing is left out of discovery.
-    """
-    underlying, coins = underlying_of(base)
-    try:
-        return instrument(
-            venue=venue,
-            symbol=symbol,
-            underlying=underlying,
-            quote=quote,
-            coins_per_unit=coins,
-            funding_interval_ns=interval_ns,
-            **rest,
-        )
-    except BadInstrument:
-        return None

@@ -25,7 +25,23 @@ from typing import Final, Literal
 
 import msgspec
 
-from service.venue import ConnectionPlan, FrameName, MalformedFrame, VenueRefused, VenueSpec
+from service.semantics import (
+    Evidence,
+    FundingFeed,
+    LiquidationFeed,
+    MarkFeed,
+    OpenInterestFeed,
+    Semantics,
+    TradeFeed,
+)
+from service.venue import (
+    ConnectionPlan,
+    FrameName,
+    MalformedFrame,
+    VenueRefused,
+    VenueSpec,
+    no_fill,
+)
 from service.venues.decode import (
     DAY_MS,
     FAULTS,
@@ -46,10 +62,39 @@ from service.venues.okx_rest import NAME, assume, discover, history, index_of, p
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
-__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "history", "plan", "polls"]
+__all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "fill", "history", "plan", "polls"]
+
+#: What each channel means.
+SEMANTICS: Final = Semantics(
+    market="perpetual",
+    title="OKX v5 swaps",
+    trade=TradeFeed(
+        unit="contracts", gaps="monotonic", note="fills of one taker order and price are one",
+        evidence=Evidence("2026-03-10", "okx.com/docs-v5, Trades channel"),
+    ),
+    mark=MarkFeed(
+        index=True, cadence_s=10.0, note="each 200 ms while it changes; the index is a channel of its own",
+        evidence=Evidence("2026-03-10", "okx.com/docs-v5, Mark price channel"),
+    ),
+    funding=FundingFeed(
+        kind="predicted", interval="message",
+        evidence=Evidence("2026-03-10", "okx.com/docs-v5, Funding rate channel"),
+    ),
+    open_interest=OpenInterestFeed(
+        unit="contracts", cadence_s=3.0, note="also given in coin, and newly in USD",
+        evidence=Evidence("2026-03-10", "okx.com/docs-v5, Open interest channel"),
+    ),
+    liquidation=LiquidationFeed(
+        completeness="sampled", rule="not all, by an unstated rule; once one a contract and second",
+        side="position", price="bankruptcy", unit="contracts", first="marked",
+        note="in net mode the order's side decides",
+        evidence=Evidence("2026-09-18", "okx.com/docs-v5, Liquidation orders channel; live frames of others"),
+    ),
+)  # fmt: skip
 
 SPEC: Final = VenueSpec(
     name=NAME,
+    semantics=SEMANTICS,
     websocket_url="wss://ws.okx.com:8443",
     rest_url="https://www.okx.com",
     ping=b"ping",
@@ -78,9 +123,9 @@ _TRADE: Final = int(Kind.TRADE)
 _MARK: Final = int(Kind.MARK)
 _OPEN_INTEREST: Final = int(Kind.OPEN_INTEREST)
 _LIQUIDATION: Final = int(Kind.LIQUIDATION)
-_PREDICTED: Final = int(Flag.PREDICTED)
+_PREDICTED: Final = SEMANTICS.funding_flags
 _SNAPSHOT: Final = int(Flag.SNAPSHOT)
-_LIQUIDATION_FLAGS: Final = int(Flag.SAMPLED | Flag.PRICE_BANKRUPTCY | Flag.UNIT_ASSUMED)
+_LIQUIDATION_FLAGS: Final = SEMANTICS.liquidation_flags
 
 #: Known channels that carry nothing we want.
 IGNORED: Final = (
@@ -380,6 +425,9 @@ def _write_liquidation(
         _LIQUIDATION, position, flags | c.assumed, c.id, order.ts * NS_PER_MS, received_ns, 0,
         price, coin, usd,
     )  # fmt: skip
+
+
+fill: Final = no_fill
 
 
 def decoder(instruments: Mapping[str, Instrument]) -> Decoder:

@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from service.venue import Conversation, Poll, RestRequest, VenueRefused
+from service.venue import Conversation, Poll, RestRequest, Universe, VenueRefused
 from service.venues.backfill import Backfill
 from service.venues.decode import (
     DAY_MS,
@@ -27,7 +27,6 @@ from service.venues.decode import (
     NotNegative,
     Positive,
     Rate,
-    perpetual,
     read_body,
 )
 from streams.events import RowBuffer
@@ -123,26 +122,32 @@ def assume(symbol: str) -> Instrument | None:
     return None
 
 
-def discover() -> Conversation[list[Instrument]]:
+def discover() -> Conversation[Universe]:
     """Ask for live swaps: linear ones settled in USDT or USDC, and inverse ones against USD."""
     body = yield RestRequest(
         path="/api/v5/public/instruments", params={"instType": "SWAP"}, weight=_WEIGHT
     )
-    found = (_swap(item) for item in _data(_LISTINGS, body) if item.state == "live")
-    return [spec for spec in found if spec is not None]
+    universe = Universe()
+    for item in _data(_LISTINGS, body):
+        if item.state == "live":
+            _list(item, universe)
+    return universe
 
 
-def _swap(item: _Listing) -> Instrument | None:
-    """Return the instrument of a listing, None if its contract is of no kind we can convert."""
+def _list(item: _Listing, universe: Universe) -> None:
+    """Add a listing, unless its contract is of no kind we convert."""
     base = item.inst_family.partition("-")[0]
     linear = item.ct_type == "linear" and item.settle_ccy in {"USDT", "USDC"}
     quote = item.settle_ccy if linear else "USD"
     inverse = item.ct_type == "inverse" and item.settle_ccy == base
     if not (linear or inverse) or item.inst_id != f"{base}-{quote}-SWAP":
-        return None
+        return
     if item.ct_val_ccy != (base if linear else "USD"):
-        return None
-    return perpetual(
+        universe.unmapped[item.inst_id] = (
+            f"a contract of {item.ct_val_ccy!r} is of neither its coin nor USD"
+        )
+        return
+    universe.add(
         venue=NAME,
         symbol=item.inst_id,
         base=base,

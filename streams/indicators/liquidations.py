@@ -5,8 +5,9 @@ quantity at the fill, or at the mark where a venue prints bankruptcy prices. Rat
 weighted over 10 s, 60 s and 10 min:
 
 * raw: what the feeds printed, a floor;
-* estimated: complete feeds as printed plus, for sampled feeds, ``rate = N / live time`` of the dead-time
-  model times the EW mean size, split by the sides' recent USD (method 4.3). Never fed to the Hawkes model.
+* estimated: complete and partial feeds as printed plus, for sampled feeds, ``rate = N / live time`` of the
+  dead-time model times the EW mean size, split by the sides' recent USD (method 4.3). Never fed to the
+  Hawkes model.
 """
 
 import math
@@ -29,7 +30,7 @@ MARK_STALE_NS = 60 * NS_PER_S
 HALF_LIVES_S = (10.0, 60.0, 600.0)
 
 CONTRACT = np.dtype([
-    ("sampled", "i8"),
+    ("sampled", "i8"), ("partial", "i8"),  # what its venue's feed leaves out
     ("last_ns", "i8", (2,)), ("order_usd", "f8", (2,)),  # the order being printed, by side
     ("throttle", THROTTLE), ("started", "i8"),
     ("side_usd", "f8", (2,)), ("side_ns", "i8"),  # EW sums, 60 s: the sides' shares
@@ -55,7 +56,7 @@ READINGS = (
 @kernel
 def contract_init(c: Record) -> None:
     """No print yet."""
-    c.sampled = c.started = c.side_ns = 0
+    c.sampled = c.partial = c.started = c.side_ns = 0
     for side in range(2):
         c.last_ns[side] = 0
         c.order_usd[side] = c.side_usd[side] = 0.0
@@ -179,7 +180,7 @@ def tick(
             c.started = 0  # an outage is no live time: the estimate begins anew after it
             continue
         covered += w
-        u.complete_live += 1 - c.sampled
+        u.complete_live += (1 - c.sampled) * (1 - c.partial)
         if c.sampled:
             u.any_sampled = 1
             _run_throttle(c, now_s, p)

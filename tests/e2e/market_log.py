@@ -75,7 +75,7 @@ class VenueTape:
             try:
                 request = conversation.send(reply.body)
             except StopIteration as done:
-                return done.value
+                return done.value.instruments
 
     def _subscribe(self, path: str, messages: tuple[bytes, ...]) -> tuple[Peer, set[str]]:
         route, _, query = path.partition("?")

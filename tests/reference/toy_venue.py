@@ -16,21 +16,43 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from service.semantics import (
+    Evidence,
+    LiquidationFeed,
+    MarkFeed,
+    OpenInterestFeed,
+    Semantics,
+    TradeFeed,
+)
 from service.venue import (
     ConnectionPlan,
     Conversation,
     FrameName,
+    Gap,
     MalformedFrame,
     Poll,
     RestRequest,
+    Universe,
     VenueRefused,
     VenueSpec,
+    no_fill,
 )
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument, instrument
 
+NOWHERE = Evidence("2026-11", "tests")
 SPEC = VenueSpec(
     name="toy",
+    semantics=Semantics(
+        market="perpetual",
+        title="Toy",
+        trade=TradeFeed(unit="coin", gaps="none", evidence=NOWHERE),
+        mark=MarkFeed(index=False, cadence_s=1.0, evidence=NOWHERE),
+        open_interest=OpenInterestFeed(source="rest", unit="coin", cadence_s=5.0, evidence=NOWHERE),
+        liquidation=LiquidationFeed(
+            completeness="sampled", side="position", price="fill", evidence=NOWHERE
+        ),
+    ),
     websocket_url="wss://toy.invalid",
     rest_url="https://toy.invalid",
     sends_per_s=10.0,
@@ -105,13 +127,17 @@ class ToyVenue:
             )
         ]
 
-    def discover(self) -> Conversation[list[Instrument]]:
+    def discover(self) -> Conversation[Universe]:
         """Ask for a list of symbols."""
         body = yield RestRequest(path="/instruments")
-        return [
-            instrument(venue="toy", symbol=s, underlying=s, quote="USD")
-            for s in msgspec.json.decode(body, type=list[str])
-        ]
+        universe = Universe()
+        for symbol in msgspec.json.decode(body, type=list[str]):
+            universe.add(venue="toy", symbol=symbol, base=symbol, quote="USD")
+        return universe
+
+    def fill(self, instrument: Instrument, gap: Gap, out: RowBuffer) -> Conversation[None] | None:
+        """Nobody can be asked."""
+        return no_fill(instrument, gap, out)
 
     def history(
         self, instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer

@@ -224,8 +224,9 @@ async def test_discovery_polls_and_history_by_rest() -> None:
         venue = ToyVenue(poll_s=5.0)
         options = IngestOptions(rest_url=rest)
         async with rest_client(venue, clock, MemoryStats(), options) as client:
-            assert len(await discover(venue, client, clock)) == 3
-            found = await discover(venue, client, clock, {"BTC", "SOL"})
+            assert len((await discover(venue, client, clock)).instruments) == 3
+            some = await discover(venue, client, clock, {"BTC", "SOL"}.__contains__)
+            found = some.instruments
         assert [one.symbol for one in found] == ["BTC", "SOL"]
         async with running(
             venue, exchange.url, rest=rest, clock=clock, instruments=found, announce_s=5.0,

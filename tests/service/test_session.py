@@ -2,6 +2,7 @@ import random
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,10 @@ from service.session import (
     Step,
     retry_delay_s,
 )
-from service.venue import ConnectionPlan, VenueSpec
+from service.venue import ConnectionPlan
 from streams.events import Channel
 from tests.reference.toy_venue import BTC
+from tests.reference.toy_venue import SPEC as TOY
 
 T0 = 1_700_000_000 * NS
 
@@ -37,7 +39,7 @@ def make(
         instruments=(BTC,),
     )
     facts = {"sends_per_s": 1.0, "silence_s": 10.0, **spec}
-    return Session(plan, VenueSpec(name="toy", websocket_url="", rest_url="", **facts), now_ns=T0)
+    return Session(plan, msgspec.structs.replace(TOY, **facts), now_ns=T0)
 
 
 def at(seconds: float) -> int:

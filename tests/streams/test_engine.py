@@ -16,6 +16,7 @@ from streams.config import MethodConfig
 from streams.engine import Engine, SchemaMismatch
 from streams.events import ROW_BYTES, VIEWS, Flag, Kind, MalformedBlock, Side, block_rows
 from streams.signals import fact
+from streams.state import MAX_CONTRACTS
 from tests.reference.log import NAN, START_NS, Contract, Log, S, market, play, reading
 
 A, B = Contract("alpha", "BTC"), Contract("beta", "ETH")
@@ -258,7 +259,8 @@ def test_half_a_row_is_refused_and_nothing_applied() -> None:
 
 def test_many_underlyings_and_contracts_grow_into_place() -> None:
     engine, log = Engine(), Log()
-    contracts = [Contract(f"venue{i % 20}", f"COIN{i // 20}") for i in range(400)]
+    each = MAX_CONTRACTS + 4
+    contracts = [Contract(f"venue{i % each}", f"COIN{i // each}") for i in range(20 * each)]
     for c in contracts:
         log.announce(c)
     log.at(1)
@@ -271,7 +273,7 @@ def test_many_underlyings_and_contracts_grow_into_place() -> None:
     play(engine, log)
     assert engine.underlyings() == [f"COIN{i}" for i in range(20)]
     for k in range(20):
-        kept = [1.0 + 20 * k + i for i in range(16)]  # sixteen contracts of one underlying at most
+        kept = [1.0 + each * k + i for i in range(MAX_CONTRACTS)]
         assert reading(engine, "price", f"COIN{k}") == pytest.approx(np.mean(kept))
     assert Engine.restore(engine.snapshot()).state_hash() == engine.state_hash()
     assert engine.counters["unknown_instrument"] == 20 * 4 * (1 + 3)

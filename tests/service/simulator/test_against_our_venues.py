@@ -37,7 +37,7 @@ async def test_contracts_and_a_month_of_history_are_understood(start: Start, nam
     venue, rest = VENUES[name], simulated.urls()[name][1]
     now_ns, rows = simulated.market.start_ns, RowBuffer()
     async with aiohttp.ClientSession() as session:
-        instruments = await converse(session, rest, venue.discover())
+        instruments = (await converse(session, rest, venue.discover())).instruments
         truth = {c.symbol: c for c in simulated.market.contracts if c.venue == name}
         assert {i.symbol: (i.underlying, float(i.contract_size)) for i in instruments} == {
             symbol: (c.underlying, float(c.contract_size)) for symbol, c in truth.items()
@@ -64,7 +64,7 @@ async def test_every_frame_is_understood_and_every_row_arrives(
     simulated = await start(speed=30.0)
     venue, (websocket, rest) = VENUES[name], simulated.urls()[name]
     async with aiohttp.ClientSession() as session:
-        instruments = await converse(session, rest, venue.discover())
+        instruments = (await converse(session, rest, venue.discover())).instruments
     (plan,) = venue.plan(instruments)
     client = await dial(websocket + plan.path)
     for message in plan.subscribe:

@@ -6,9 +6,17 @@ import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from service.simulator.binance_usdm import BinanceUsdm
+from service.simulator.exchanges import SimulatedExchanges
 from tests.service.simulator.talking import Dial, Get, Start
 
 ACK_3 = {"result": None, "id": 3}
+
+
+def face_of(simulated: SimulatedExchanges) -> BinanceUsdm:
+    face = simulated.exchanges["binance_usdm"].face
+    assert isinstance(face, BinanceUsdm)
+    return face
 
 
 def subscribe(*streams: str, number: int = 3) -> dict[str, object]:
@@ -137,7 +145,7 @@ async def test_the_server_pings_and_cuts_at_the_end_of_the_lifetime(
     start: Start, dial: Dial
 ) -> None:
     simulated = await start(speed=600.0)
-    simulated.binance.lifetime_s = 1200.0
+    face_of(simulated).lifetime_s = 1200.0
     client = await dial(simulated.urls()["binance_usdm"][0] + "/market/ws")
     closed = await client.ending()
     assert closed.rcvd is not None
@@ -234,7 +242,7 @@ async def test_rest_errors_have_the_venues_codes(
 async def test_the_weight_is_limited_then_the_address_is_banned(start: Start, get: Get) -> None:
     simulated = await start(speed=1.0)
     base = simulated.urls()["binance_usdm"][1]
-    simulated.binance._rest._weight.most = 20
+    face_of(simulated)._rest._weight.most = 20
     statuses = []
     for _ in range(40):
         status, body, headers = await get(f"{base}/fapi/v1/ping")

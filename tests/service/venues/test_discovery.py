@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from service.venue import Conversation, MalformedFrame, RestRequest, VenueRefused
+from service.venue import Conversation, MalformedFrame, RestRequest, Universe, VenueRefused
 from service.venues import binance_usdm, bybit, okx
-from service.venues.decode import underlying_of
+from service.venues.symbols import underlying_of
 from streams.events import Channel, RowBuffer
-from streams.instruments import Instrument
 from tests.service.venues.cases import HOUR_NS, INSTRUMENTS, RECEIVED_NS, rows_of
 from tests.service.venues.conversations import bybit_answer, converse, okx_answer
 
 
-def found(specs: list[Instrument]) -> dict[str, tuple[str, str, str, str, int, int]]:
+def found(universe: Universe) -> dict[str, tuple[str, str, str, str, int, int]]:
     """Return what matters of instruments by symbol."""
     return {
         spec.symbol: (
@@ -26,7 +25,7 @@ def found(specs: list[Instrument]) -> dict[str, tuple[str, str, str, str, int, i
             spec.coins_per_unit,
             spec.funding_interval_ns // HOUR_NS,
         )
-        for spec in specs
+        for spec in universe.instruments
     }
 
 
@@ -66,15 +65,15 @@ def test_binance_discovers_trading_perpetuals() -> None:
             ],
         }
 
-    specs, asked = converse(binance_usdm.discover(), answer)
-    assert found(specs) == {
+    universe, asked = converse(binance_usdm.discover(), answer)
+    assert found(universe) == {
         "BTCUSDT": ("BTC", "USDT", "linear", "1", 1, 8),
         "BTCUSDC": ("BTC", "USDC", "linear", "1", 1, 8),
         "XRPUSDT": ("XRP", "USDT", "linear", "1", 1, 4),
         "1000PEPEUSDT": ("PEPE", "USDT", "linear", "1", 1000, 8),
         "1MBABYDOGEUSDT": ("BABYDOGE", "USDT", "linear", "1", 1_000_000, 8),
     }
-    assert {spec.venue for spec in specs} == {"binance_usdm"}
+    assert {spec.venue for spec in universe.instruments} == {"binance_usdm"}
     assert len(asked) == 2
 
 
@@ -113,8 +112,8 @@ def test_bybit_discovers_page_by_page() -> None:
         listings, cursor = pages[request.params.get("cursor", "")]
         return bybit_answer({"category": "linear", "list": listings, "nextPageCursor": cursor})
 
-    specs, asked = converse(bybit.discover(), answer)
-    assert found(specs) == {
+    universe, asked = converse(bybit.discover(), answer)
+    assert found(universe) == {
         "BTCUSDT": ("BTC", "USDT", "linear", "1", 1, 8),
         "BTCPERP": ("BTC", "USDC", "linear", "1", 1, 8),
         "1000PEPEUSDT": ("PEPE", "USDT", "linear", "1", 1000, 4),
@@ -178,14 +177,14 @@ def test_okx_discovers_linear_and_inverse() -> None:
         okx_listing("LTC-USD_UM-SWAP", settleCcy="USDT"),
         okx_listing("EOS-USD-SWAP", settleCcy="BTC", **inverse),
     ]
-    specs, asked = converse(okx.discover(), lambda _: okx_answer(listings))
-    assert found(specs) == {
+    universe, asked = converse(okx.discover(), lambda _: okx_answer(listings))
+    assert found(universe) == {
         "BTC-USDT-SWAP": ("BTC", "USDT", "linear", "0.01", 1, 0),
         "BTC-USDC-SWAP": ("BTC", "USDC", "linear", "0.0001", 1, 0),
         "BTC-USD-SWAP": ("BTC", "USD", "inverse", "100", 1, 0),
     }
     assert asked[0].params == {"instType": "SWAP"}
-    assert specs[0].coin(565474, 0.0) == 5654.74
+    assert universe.instruments[0].coin(565474, 0.0) == 5654.74
 
 
 @pytest.mark.parametrize(
@@ -193,7 +192,7 @@ def test_okx_discovers_linear_and_inverse() -> None:
     [
         ("BTC", ("BTC", 1)),
         ("XBT", ("BTC", 1)),
-        ("1000XBT", ("BTC", 1000)),
+        ("1000XBT", None),
         ("1INCH", ("1INCH", 1)),
         ("1MIL", ("1MIL", 1)),
         ("1000PEPE", ("PEPE", 1000)),
@@ -201,14 +200,15 @@ def test_okx_discovers_linear_and_inverse() -> None:
         ("1000000MOG", ("MOG", 1_000_000)),
         ("1MBABYDOGE", ("BABYDOGE", 1_000_000)),
         ("SHIB1000", ("SHIB", 1000)),
-        ("1000", ("1000", 1)),
         ("SPX6900", ("SPX6900", 1)),
         ("C98", ("C98", 1)),
-        ("10001X", ("10001X", 1)),
-        ("", ("", 1)),
+        ("1000", None),
+        ("10001X", None),
+        ("1000NEWCOIN", None),
+        ("", None),
     ],
 )
-def test_scales_in_names(base: str, expected: tuple[str, int]) -> None:
+def test_scales_in_names(base: str, expected: tuple[str, int] | None) -> None:
     assert underlying_of(base) == expected
 
 
@@ -223,7 +223,7 @@ def test_scales_in_names(base: str, expected: tuple[str, int]) -> None:
         (binance_usdm.discover, b'{"code":-1003,"msg":"Too many requests"}'),
     ],
 )
-def test_refusals(conversation: Callable[[], Conversation[list[Instrument]]], body: bytes) -> None:
+def test_refusals(conversation: Callable[[], Conversation[Universe]], body: bytes) -> None:
     with pytest.raises(VenueRefused, match="Too"):
         converse(conversation(), lambda _: body)
 
@@ -290,7 +290,9 @@ def test_binance_polls_within_their_budget() -> None:
     ],
 )
 def test_symbols_that_say_their_contract(venue: Any, symbol: str, expected: Any) -> None:
-    assert found([venue.assume(symbol)]) == {symbol: expected}
+    spec = venue.assume(symbol)
+    assert spec is not None
+    assert found(Universe(instruments=[spec])) == {symbol: expected}
 
 
 @pytest.mark.parametrize(

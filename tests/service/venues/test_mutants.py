@@ -38,7 +38,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("binance_usdm", "interval taken as 8 h", "event.rate, c.interval_ns,",
      "event.rate, 28_800_000_000_000,"),
     ("binance_usdm", "interval's doubt dropped", "_PREDICTED | c.interval_flags", "_PREDICTED"),
-    ("binance_usdm", "prediction passed as paid", "Flag.PREDICTED", "Flag.SETTLED"),
+    ("binance_usdm", "prediction passed as paid", 'kind="predicted"', 'kind="settled"'),
     ("binance_usdm", "event time for trade time", '"traded_ms": "T",\n        "buyer_is_maker"',
      '"traded_ms": "E",\n        "buyer_is_maker"'),
     ("binance_usdm", "insurance fund on the tape", 'if event.origin != "MARKET":', "if False:"),
@@ -47,8 +47,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("binance_usdm", "size of the unit", "event.quantity * c.numerator / c.denominator",
      "event.quantity"),
     ("binance_usdm", "mark of the unit", "event.mark_price / c.unit", "event.mark_price"),
-    ("binance_usdm", "sample passed as complete", "Flag.SAMPLED | Flag.PRICE_FILL",
-     "Flag.COMPLETE | Flag.PRICE_FILL"),
+    ("binance_usdm", "sample passed as complete", 'completeness="sampled"', 'completeness="complete"'),
     ("bybit", "taker side flipped", '{"Buy": int(Side.BUY), "Sell": int(Side.SELL)}',
      '{"Buy": int(Side.SELL), "Sell": int(Side.BUY)}'),
     ("bybit", "position read as order side", '{"Buy": int(Side.LONG), "Sell": int(Side.SHORT)}',
@@ -72,8 +71,8 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
      "else:\n            known = self._tickers[said.symbol] = _Ticker(said.symbol)"),
     ("bybit", "repeated values are news", "if value is not None and value != before:",
      'if value is not None and name != "symbol":'),
-    ("bybit", "complete feed passed as a sample", "Flag.COMPLETE |", "Flag.SAMPLED |"),
-    ("bybit", "bankruptcy price passed as a fill", "Flag.PRICE_BANKRUPTCY", "Flag.PRICE_FILL"),
+    ("bybit", "complete feed passed as a sample", 'completeness="complete"', 'completeness="sampled"'),
+    ("bybit", "bankruptcy price passed as a fill", 'price="bankruptcy"', 'price="fill"'),
     ("bybit", "push time for trade time", '"traded_ms": "T"', '"traded_ms": "ts"'),
     ("okx", "taker side flipped", 'TAKER: Final = {"buy": int(Side.BUY), "sell": int(Side.SELL)}',
      'TAKER: Final = {"buy": int(Side.SELL), "sell": int(Side.BUY)}'),
@@ -106,7 +105,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("okx", "repeated orders counted again", "if key in self._seen:", "if False:"),
     ("okx", "orders of one instant taken for one",
      "(symbol, order.ts, order.side, order.sz, order.bk_px)", "(symbol, order.ts)"),
-    ("okx", "partial feed passed as complete", "Flag.SAMPLED |", "Flag.COMPLETE |"),
+    ("okx", "partial feed passed as complete", 'completeness="sampled"', 'completeness="complete"'),
 )  # fmt: skip
 
 #: Mutants of what all venues share, as (what, source, replacement); the venues that must notice each.
