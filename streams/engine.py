@@ -54,7 +54,7 @@ class _Header(msgspec.Struct, frozen=True):
     owner: list[int]
     underlyings: list[str]
     venues: list[str]
-    spot: list[bool]
+    aside: list[bool]
     open: list[bool]
     holds: list[tuple[int, bytes]]
 
@@ -178,12 +178,14 @@ class Engine:
             except UnicodeDecodeError:
                 self._counts[0]["out_of_range"] += 1
                 return
-            slot = self._add(instrument, *names, spot=bool(int(row["flags"]) & Flag.SPOT))
+            slot = self._add(
+                instrument, *names, aside=bool(int(row["flags"]) & (Flag.SPOT | Flag.REGULATED))
+            )
             if slot is None:
                 return
         contract = self._contracts[slot]
-        if contract["feed"]["spot"]:
-            return  # no open interest, no funding, no history: it neither opens nor holds anything
+        if contract["feed"]["aside"]:
+            return  # beside the offshore perpetuals: it neither opens nor holds anything
         if int(row["flags"]) & Flag.SAMPLED:
             contract["liquidations"]["sampled"] = 1
         if int(row["flags"]) & Flag.PARTIAL:
@@ -217,8 +219,8 @@ class Engine:
     def _slot(self, instrument: int) -> int | None:
         return self._slots.get(instrument)
 
-    def _add(self, instrument: int, underlying: str, venue: str, *, spot: bool) -> int | None:
-        """Make room for a contract. A spot market belongs to its underlying but is no member of its panel."""
+    def _add(self, instrument: int, underlying: str, venue: str, *, aside: bool) -> int | None:
+        """Make room for a contract. What stands aside (spot, regulated) is no member of the panel."""
         k = self._index.get(underlying)
         if k is None:
             k = len(self._names)
@@ -226,7 +228,7 @@ class Engine:
             self._index[underlying] = k
             self._open.append(False)
             self._grow(contracts=len(self._ids), underlyings=k + 1)
-        if not spot and self._sizes[k] == MAX_CONTRACTS:
+        if not aside and self._sizes[k] == MAX_CONTRACTS:
             self._counts[0]["unknown_instrument"] += 1
             return None
         slot = len(self._ids)
@@ -234,8 +236,8 @@ class Engine:
         self._ids.append(instrument)
         self._venues.append(venue)
         self._owner[slot] = k
-        self._contracts[slot]["feed"]["spot"] = int(spot)
-        if not spot:
+        self._contracts[slot]["feed"]["aside"] = int(aside)
+        if not aside:
             self._members[k, self._sizes[k]] = slot
             self._sizes[k] += 1
         self._index_contracts()
@@ -366,7 +368,7 @@ class Engine:
             owner=[int(x) for x in self._owner[: len(self._ids)]],
             underlyings=self._names,
             venues=self._venues,
-            spot=[bool(x) for x in self._contracts["feed"]["spot"][: len(self._ids)]],
+            aside=[bool(x) for x in self._contracts["feed"]["aside"][: len(self._ids)]],
             open=self._open,
             holds=[(k, hold.dump()) for k, hold in sorted(self._holds.items())],
         )
@@ -398,15 +400,15 @@ class Engine:
         if header.config_hash != engine._hash:
             raise SchemaMismatch("the snapshot was written under other thresholds")
         engine.offset, engine.received_ns = header.offset, header.received_ns
-        facts = zip(header.ids, header.owner, header.venues, header.spot, strict=True)
-        for instrument, owner, venue, spot in facts:
+        facts = zip(header.ids, header.owner, header.venues, header.aside, strict=True)
+        for instrument, owner, venue, aside in facts:
             while len(engine._names) <= owner:  # names in order of appearance
                 name = header.underlyings[len(engine._names)]
                 engine._index[name] = len(engine._names)
                 engine._names.append(name)
                 engine._open.append(False)
             engine._grow(contracts=len(engine._ids), underlyings=len(engine._names))
-            engine._add(instrument, header.underlyings[owner], venue, spot=spot)
+            engine._add(instrument, header.underlyings[owner], venue, aside=aside)
         engine._open = list(header.open)
         engine._load(data[8 + size :])
         for k, dumped in header.holds:

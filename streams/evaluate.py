@@ -38,7 +38,7 @@ SMALLEST_PRICE, LIMIT = 1e-15, 1e15
 @kernel
 def contract_init(c: Record) -> None:
     """Prepare a contract's record."""
-    c.feed.channels = c.feed.heartbeat_ns = c.feed.inverse = c.feed.spot = 0
+    c.feed.channels = c.feed.heartbeat_ns = c.feed.inverse = c.feed.aside = 0
     price.contract_init(c.price)
     open_interest.contract_init(c.open_interest)
     funding.contract_init(c.funding)
@@ -302,7 +302,7 @@ def _apply_market(
     if kind == TRADE:
         contract.price.trade = a
         contract.price.trade_ns = time_ns
-        if contract.feed.spot == 1:
+        if contract.feed.aside == 1:
             return False  # not the perpetuals' tape
         if side > 0:
             u.bought_usd += c
@@ -403,7 +403,7 @@ def fold_rows(
                 counts.unknown_kind += 1
             continue
         k = owner[slot]
-        if sizes[k] == 0:  # spot alone: nothing to stand beside yet
+        if sizes[k] == 0:  # nothing to stand beside yet
             counts.rows += 1
             continue
         if holding[k] and not history:

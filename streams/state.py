@@ -36,7 +36,7 @@ READINGS: tuple[tuple[str, str, str], ...] = (
     *machine.READINGS,
 )
 
-FEED = np.dtype([("channels", "i8"), ("heartbeat_ns", "i8"), ("inverse", "i8"), ("spot", "i8")])
+FEED = np.dtype([("channels", "i8"), ("heartbeat_ns", "i8"), ("inverse", "i8"), ("aside", "i8")])
 CONTRACT = np.dtype([
     ("feed", FEED),
     ("price", price.CONTRACT),
