@@ -292,6 +292,7 @@ class Exchange:
         if not frame.counted:
             frame.counted = True
             self.rows[frame.channel] += frame.rows
+            self.rows["liquidation"] += frame.forced
 
 
 async def _query(request: web.Request) -> dict[str, str]:

@@ -16,13 +16,15 @@ encode = msgspec.json.encode
 class Frame(msgspec.Struct):
     """One message to whoever subscribed to `stream`; encoded once, sent to many.
 
-    `rows` is what a perfect ingester makes of it. `wrapped` is a second form some venues speak.
+    `rows` is what a perfect ingester makes of it, and `forced` the liquidations among trades of a venue that
+    flags them there. `wrapped` is a second form some venues speak.
     """
 
     stream: str
     channel: str
     payload: bytes
     rows: int = 0
+    forced: int = 0
     wrapped: bytes = b""
     counted: bool = False
 
