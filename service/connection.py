@@ -36,6 +36,8 @@ MESSAGE_MAX: Final = 64 << 20
 #: Wall seconds: half-open connections are noticed within the sum of the two.
 PING_EVERY_S: Final = 5.0
 PING_TIMEOUT_S: Final = 5.0
+#: Seconds before a connection is replaced because of what it delivers: it still delivers.
+GARBLED_PAUSE_S: Final = 30.0
 #: What the library says when no pong came.
 PING_TIMEOUT: Final = CloseCode.INTERNAL_ERROR
 #: Wall seconds: however fast log time runs, less than this is scheduling and not silence.
@@ -65,6 +67,7 @@ class Link:
     ) -> None:
         self.session = session
         self.ending: Ending | None = None
+        self.cause = Cause.ROTATE  # why it wants a successor while it serves on
         self.leaving = asyncio.Event()  # wants a successor, or over
         self._number = number
         self._decoder = decoder
@@ -143,7 +146,8 @@ class Link:
         if isinstance(action, Send):
             with suppress(ConnectionClosed):  # what had arrived before is still to be read
                 await socket.send(action.data, text=True)
-        elif action.cause is Cause.ROTATE:
+        elif action.cause in {Cause.ROTATE, Cause.GARBLED}:
+            self.cause = action.cause
             self.leaving.set()
         else:
             refused = action.cause is Cause.REFUSED
@@ -163,7 +167,11 @@ class Link:
         except VenueRefused:
             self.session.refused(self._intake.clock.now_ns())
             return
-        if name is not None and self.session.received(name, self._intake.clock.now_ns()):
+        now_ns = self._intake.clock.now_ns()
+        if name is None:
+            if self._intake.garbled:
+                self.session.garbled(now_ns)
+        elif self.session.received(name, now_ns):
             self._on_live(self)
 
 
@@ -227,7 +235,9 @@ class Keeper:
 
     def _next_delay_ns(self, link: Link) -> int:
         if link.ending is None:
-            self._count("rotate")
+            self._count(link.cause.value)
+            if link.cause is Cause.GARBLED:
+                return self._backoff.delay_ns(self._intake.clock.now_ns(), GARBLED_PAUSE_S)
             return 0
         return self._backoff.delay_ns(self._intake.clock.now_ns(), link.ending.retry_after_s)
 

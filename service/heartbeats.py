@@ -6,6 +6,7 @@ partition's order stays the whole truth, and carries the venue's estimated time:
 
 import math
 from bisect import insort
+from collections.abc import Container
 from typing import Final
 
 import msgspec
@@ -94,9 +95,27 @@ class Feeds:
         self._sources[source] = _Source(instruments, channels)
         self._instruments.update({instrument.id: instrument for instrument in instruments})
 
+    def remove(self, source: str, now_ns: int, *, delisted: Container[int] = ()) -> None:
+        """Forget a source: FEED_DOWN for what no other delivers, with the reason for what is `delisted`."""
+        state = self._sources.pop(source, None)
+        for instrument in () if state is None else state.instruments:
+            others = [s for s in self._sources.values() if instrument in s.instruments]
+            lost = state.live if state is not None else Channel(0)
+            for other in others:
+                lost &= ~other.live
+            if lost:
+                reason = DownReason.DELISTED if instrument.id in delisted else DownReason.STOPPED
+                self._write(
+                    Kind.FEED_DOWN, (instrument,), now_ns, lost, reason, self.venue_ns(now_ns)
+                )
+            if not others:
+                self._instruments.pop(instrument.id, None)
+                self._beats.pop(instrument.id, None)
+
     def expect(self, source: str, until_ns: int) -> None:
         """Let a polled source go down by itself at `until_ns` if nothing is reported before."""
-        self._sources[source].expires_ns = until_ns
+        if source in self._sources:
+            self._sources[source].expires_ns = until_ns
 
     def report(
         self,
@@ -112,7 +131,9 @@ class Feeds:
         With a `reason` everything not in `live` is down, even what was never up; without one, what has not
         been up yet stays undecided. `since_ns` is the last evidence of life.
         """
-        state = self._sources[source]
+        state = self._sources.get(source)
+        if state is None:
+            return  # it was removed while it was ending
         since = now_ns if since_ns is None else min(since_ns, now_ns)
         lost = state.live & ~live
         if reason is not None:

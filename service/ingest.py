@@ -1,22 +1,24 @@
 """One venue, complete: its connections, polls, history, heartbeats and announcements, as rows."""
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
+import structlog
 
 from service.clock import Clock
-from service.connection import Keeper
+from service.filler import Filler
 from service.intake import DeadLetter, Intake, Tap
+from service.links import Links
 from service.poll import Poller
 from service.publisher import Publisher
 from service.rest import RestClient, run_conversation
-from service.session import ConnectPacer
 from service.stats import IngestStats
-from service.venue import Universe, Venue, contract_flags
+from service.universe import Change, Universe
+from service.venue import Universe as Listed
+from service.venue import Venue, VenueError, contract_flags
 from service.warmup import Progress, WarmUp, WarmUpOptions
 from streams.events import Channel, Flag
 from streams.instruments import Instrument
@@ -24,6 +26,8 @@ from streams.instruments import Instrument
 NS: Final = 1_000_000_000
 #: Wall seconds between heartbeats at least, however fast log time runs.
 HEARTBEAT_FLOOR_S: Final = 0.01
+
+_log = structlog.get_logger(__name__)
 
 
 class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     rest_url: str | None = None
     heartbeat_s: float = 0.25
     announce_s: float = 60.0
+    discover_s: float = 600.0  # between looks at what the venue lists
     future_s: float = 5.0  # exchange time this far ahead of ours is refused
     overlap_s: float = 2.0  # two connections are read this long on rotation
     silence_s: float | None = None  # of control channels; None: the venue's own
@@ -69,7 +74,7 @@ def rest_client(
 
 async def discover(
     venue: Venue, client: RestClient, clock: Clock, wanted: Callable[[str], bool] = bool
-) -> Universe:
+) -> Listed:
     """Ask the venue for its contracts, those whose underlying is `wanted`.
 
     Raises:
@@ -78,11 +83,31 @@ async def discover(
     """
     found = await run_conversation(client, venue.discover(), clock)
     chosen = [one for one in found.instruments if wanted(one.underlying)]
-    return Universe(instruments=chosen, unmapped=found.unmapped)
+    return Listed(instruments=chosen, unmapped=found.unmapped)
+
+
+class Follow(Protocol):
+    """Where a running venue learns what is listed now, and whom it tells."""
+
+    async def look(self) -> Sequence[Instrument]:
+        """Return the contracts that are wanted and listed now.
+
+        Raises:
+            VenueError: the venue could not be asked or understood.
+        """
+        ...
+
+    def changed(self, instruments: Sequence[Instrument]) -> None:
+        """Take note of the contracts followed from now on."""
+        ...
 
 
 class VenueIngest:
-    """Runs one venue until cancelled. Its client must be open, its publisher running."""
+    """Runs one venue until cancelled. Its client must be open, its publisher running.
+
+    `follow` is what it looks for again and again: contracts are listed, delisted and respecified while
+    running. Its hooks are told what is new.
+    """
 
     def __init__(
         self,
@@ -94,49 +119,53 @@ class VenueIngest:
         *,
         client: RestClient,
         options: IngestOptions | None = None,
+        follow: Follow | None = None,
         dead_letter: DeadLetter | None = None,
         tap: Tap | None = None,
         progress: Progress | None = None,
     ) -> None:
         options = options or IngestOptions()
-        self.instruments = tuple(instruments)
+        trades = venue.SPEC.semantics.trade
+        self.universe = Universe(instruments)
         self.intake = Intake(
             venue.SPEC.name, publisher, clock, stats,
-            future_s=options.future_s, frame_max=options.frame_max, dead_letter=dead_letter, tap=tap,
+            future_s=options.future_s, contiguous=trades is not None and trades.gaps == "contiguous",
+            frame_max=options.frame_max, dead_letter=dead_letter, tap=tap,
         )  # fmt: skip
+        self._venue = venue
+        self._publisher = publisher
         self._clock = clock
-        self._spec = venue.SPEC
         self._client = client
         self._options = options
-        self._warm_up = (
-            WarmUp(venue, self.instruments, self.intake, options.warm_up, progress)
-            if options.warm_up is not None
-            else None
-        )
-        for one in self.instruments:
+        self._follow = follow
+        self._progress = progress
+        self._known = {one.id: one for one in instruments}
+        self._histories = [] if options.warm_up is None else [self._history(self.instruments)]
+        for one in instruments:
             publisher.register(one)
-        self._poller = Poller(venue.polls(self.instruments), client, self.intake)
-        self._keepers = self._keep(venue)
+        self._poller = Poller(venue.polls(instruments), client, self.intake)
+        self._filler = Filler(venue, self._known, client, self.intake)
+        self._links = Links(
+            venue, self.intake,
+            url=options.websocket_url or venue.SPEC.websocket_url, seed=options.seed,
+            overlap_s=options.overlap_s, silence_s=options.silence_s,
+        )  # fmt: skip
 
-    def _keep(self, venue: Venue) -> list[Keeper]:
-        pacer = ConnectPacer()
-        rng = random.Random(self._options.seed)  # noqa: S311 - jitter, no secret
-        return [
-            Keeper(
-                f"socket:{number}", plan, venue, self.intake,
-                url=self._options.websocket_url or venue.SPEC.websocket_url,
-                pacer=pacer, rng=rng, overlap_s=self._options.overlap_s,
-                silence_s=self._options.silence_s,
-            )
-            for number, plan in enumerate(venue.plan(self.instruments))
-        ]  # fmt: skip
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The contracts followed now."""
+        return self.universe.instruments
+
+    def _history(self, instruments: Sequence[Instrument]) -> WarmUp:
+        options = self._options.warm_up or WarmUpOptions(history_s=0.0)
+        return WarmUp(self._venue, instruments, self.intake, options, self._progress)
 
     def health(self) -> VenueHealth:
         """Return how the venue is doing now."""
         now_ns = self._clock.now_ns()
         budget, banned_until_ns = self._client.budget, self._client.banned_until_ns
         return VenueHealth(
-            connections=sum(keeper.serving for keeper in self._keepers),
+            connections=self._links.serving,
             live=self.intake.feeds.live,
             budget_used=budget.used(now_ns) / budget.limit,
             banned_until_ns=banned_until_ns if banned_until_ns > now_ns else 0,
@@ -144,15 +173,53 @@ class VenueIngest:
 
     async def run(self) -> None:
         """Ingest until cancelled; on the way out every feed is declared stopped."""
-        self._announce()
+        self._announce(self.instruments)
         async with asyncio.TaskGroup() as group:
-            for keeper in self._keepers:
-                group.create_task(keeper.run())
+            group.create_task(self._links.run(self._venue.plan(self.instruments)))
             group.create_task(self._poller.run())
+            group.create_task(self._filler.run())
             group.create_task(self._beats())
             group.create_task(self._announcements())
-            if self._warm_up is not None:
-                group.create_task(self._warm_up.run(self._client))
+            if self._follow is not None:
+                group.create_task(self._watch(self._follow, group))
+            for history in self._histories:
+                group.create_task(history.run(self._client))
+
+    async def _watch(self, follow: Follow, group: asyncio.TaskGroup) -> None:
+        """Look at the venue's list again and again, and follow what it lists."""
+        while True:
+            await self._clock.sleep(self._options.discover_s)
+            try:
+                seen = await follow.look()
+            except VenueError as error:
+                self.intake.stats.reject(self.intake.venue, "discovery")
+                _log.warning("discovery_failed", venue=self.intake.venue, error=str(error))
+                continue
+            change = self.universe.look(seen)
+            if change:
+                await self._take(change, group)
+                follow.changed(self.instruments)
+
+    async def _take(self, change: Change, group: asyncio.TaskGroup) -> None:
+        intake, new = self.intake, (*change.listed, *change.respecified)
+        for event in ("listed", "delisted", "respecified"):
+            if found := getattr(change, event):
+                intake.stats.listing(intake.venue, event, len(found))
+                symbols = [one.symbol for one in found]
+                _log.info("contracts_changed", venue=intake.venue, what=event, symbols=symbols)
+        for one in new:
+            self._publisher.register(one)
+            self._known[one.id] = one
+        if change.listed and self._options.warm_up is not None:
+            history = self._history(change.listed)
+            self._histories.append(history)
+            group.create_task(history.run(self._client))
+        self._announce(new)
+        delisted = {one.id for one in change.delisted}
+        self._poller.replace(self._venue.polls(self.instruments), delisted)
+        await self._links.replace(
+            self._venue.plan(self.instruments), delisted=delisted, make_first=not change.respecified
+        )
 
     async def _beats(self) -> None:
         intake = self.intake
@@ -160,8 +227,7 @@ class VenueIngest:
         while True:
             await self._clock.sleep(pause_s)
             now_ns = self._clock.now_ns()
-            for keeper in self._keepers:
-                keeper.refresh(now_ns)
+            self._links.refresh(now_ns)
             intake.feeds.beat(now_ns)
             intake.stats.lag(intake.venue, intake.feeds.lag_s)
             intake.publisher.note("heartbeat")
@@ -169,14 +235,14 @@ class VenueIngest:
     async def _announcements(self) -> None:
         while True:
             await self._clock.sleep(self._options.announce_s)
-            self._announce()
+            self._announce(self.instruments)
 
-    def _announce(self) -> None:
+    def _announce(self, instruments: Sequence[Instrument]) -> None:
         now_ns = self._clock.now_ns()
         exchange_ns = self.intake.feeds.venue_ns(now_ns)
-        pending = set() if self._warm_up is None else self._warm_up.pending
-        for one in self.instruments:
-            flags = contract_flags(self._spec, one)
+        pending = {key for history in self._histories for key in history.pending}
+        for one in instruments:
+            flags = contract_flags(self._venue.SPEC, one)
             if one.id in pending:
                 flags |= Flag.HAS_BACKFILL
             self.intake.out.contract(

@@ -80,6 +80,7 @@ class Ingestion:
         self._clock = clock
         self._stats = stats
         self._hooks = hooks or Hooks()
+        self._unmapped: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Read all venues until cancelled."""
@@ -105,11 +106,11 @@ class Ingestion:
                 _log.warning("nothing_to_watch", venue=name, underlyings=self._settings.underlyings)
                 return
             _log.info("venue_started", venue=name, instruments=len(instruments))
-            if self._hooks.instruments is not None:
-                self._hooks.instruments(name, instruments)
+            self.tell(name, instruments)
             ingest = VenueIngest(
                 venue, instruments, self._publisher, self._clock, self._stats,
-                client=client, options=options, dead_letter=self._hooks.dead_letter,
+                client=client, options=options, follow=_Follow(self, name, venue, client),
+                dead_letter=self._hooks.dead_letter,
                 tap=self._hooks.tap, progress=self._hooks.progress,
             )  # fmt: skip
             self.live[name] = ingest
@@ -122,7 +123,7 @@ class Ingestion:
         attempt = 0
         while True:
             try:
-                found = await discover(venue, client, self._clock, self._wanted)
+                return await self.look(venue, client)
             except VenueError as error:
                 pause_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 self._stats.reject(venue.SPEC.name, "discovery")
@@ -131,10 +132,40 @@ class Ingestion:
                 )
                 await self._clock.sleep(pause_s)
                 attempt += 1
-            else:
-                for symbol, why in found.unmapped.items():
-                    _log.warning("unmapped", venue=venue.SPEC.name, symbol=symbol, why=why)
-                return found.instruments
+
+    async def look(self, venue: Venue, client: RestClient) -> list[Instrument]:
+        """Return what is wanted of what a venue lists; report what cannot be mapped, each once."""
+        found = await discover(venue, client, self._clock, self._wanted)
+        name = venue.SPEC.name
+        for symbol, why in found.unmapped.items():
+            if (name, symbol) not in self._unmapped:
+                self._unmapped.add((name, symbol))
+                self._stats.listing(name, "unmapped", 1)
+                _log.warning("unmapped", venue=name, symbol=symbol[:64], why=why[:200])
+        return found.instruments
+
+    def tell(self, name: str, instruments: Sequence[Instrument]) -> None:
+        """Say which contracts of a venue are followed from now on."""
+        if self._hooks.instruments is not None:
+            self._hooks.instruments(name, instruments)
 
     def _wanted(self, underlying: str) -> bool:
         return chosen(self._settings.underlyings, underlying)
+
+
+class _Follow:
+    """What one running venue looks at again and again."""
+
+    def __init__(self, ingestion: Ingestion, name: str, venue: Venue, client: RestClient) -> None:
+        self._ingestion = ingestion
+        self._name = name
+        self._venue = venue
+        self._client = client
+
+    async def look(self) -> list[Instrument]:
+        """Return the contracts that are wanted and listed now."""
+        return await self._ingestion.look(self._venue, self._client)
+
+    def changed(self, instruments: Sequence[Instrument]) -> None:
+        """Pass on the contracts followed from now on."""
+        self._ingestion.tell(self._name, instruments)

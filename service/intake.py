@@ -17,6 +17,8 @@ DeadLetter = Callable[[str, str, bytes], None]
 Tap = Callable[[str, int, bytes], None]
 
 DEAD_LETTER_BYTES: Final = 64 << 10
+#: Reasons that speak of a broken connection, not of a message that we do not know.
+GARBLED: Final = frozenset({"truncated", "json", "utf8"})
 
 
 class Intake:
@@ -30,6 +32,7 @@ class Intake:
         stats: IngestStats,
         *,
         future_s: float = 5.0,
+        contiguous: bool = False,
         frame_max: int = 4 << 20,
         dead_letter: DeadLetter | None = None,
         tap: Tap | None = None,
@@ -40,8 +43,9 @@ class Intake:
         self.clock = clock
         self.stats = stats
         self.feeds = Feeds(publisher.buffer)
-        self.screen = Screen(int(future_s * 1e9))
+        self.screen = Screen(int(future_s * 1e9), contiguous=contiguous)
         self.numbers = count(1)  # of connections; 0 is REST
+        self.garbled = False  # the last rejected frame was no message at all
         self._frame_max = frame_max
         self._dead_letter = dead_letter
         self._tap = tap
@@ -98,7 +102,7 @@ class Intake:
                     self.stats.duplicate(self.venue)
                 else:
                     self.stats.reject(self.venue, reason)
-            if self.screen.lag_ns is not None:
+            if self.screen.lag_ns is not None and connection:
                 self.feeds.observe(self.screen.lag_ns)
         self.stats.frame(self.venue, name, self.out.rows - start)
         if self.out.rows > start:
@@ -106,6 +110,7 @@ class Intake:
 
     def reject(self, reason: str, frame: bytes) -> None:
         """Count what could not be read and keep its beginning as evidence."""
+        self.garbled = reason in GARBLED
         self.stats.reject(self.venue, reason)
         if self._dead_letter is not None:
             self._dead_letter(self.venue, reason, frame[:DEAD_LETTER_BYTES])

@@ -11,7 +11,7 @@ BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 #: Series one process stays below with the default settings.
 SERIES_BUDGET: Final = 2000
 #: Label combinations of one family without symbols.
-FAMILY_LIMIT: Final = 120
+FAMILY_LIMIT: Final = 400
 SIDES: Final = ("long", "short")
 
 
@@ -44,6 +44,10 @@ METRICS: Final = (
            "Frames and rows refused: malformed, oversized, from the future, unexpected."),
     Metric("duplicates_total", "counter", "rows", _VENUE,
            "Rows that another connection had brought already."),
+    Metric("trades_missing_total", "counter", "trades", ("venue", "outcome"),
+           "Trades whose ids were skipped: found, then filled by REST or lost."),
+    Metric("contracts_changed_total", "counter", "contracts", ("venue", "event"),
+           "Contracts listed, delisted or respecified while running; unmapped ones of each look."),
     Metric("feed_up", "gauge", "0/1", _CHANNEL, "1 while the venue's channel is live."),
     Metric("feed_last_event_timestamp_seconds", "gauge", "Unix s", _CHANNEL,
            "When the channel last brought a row; its silence is time() minus this."),

@@ -1,6 +1,7 @@
 """What a venue gives by REST only, asked for again and again within its budget."""
 
 import asyncio
+from collections.abc import Container
 from typing import Final
 
 import msgspec
@@ -21,6 +22,10 @@ class _Health(msgspec.Struct):
     misses: int = 0
 
 
+def _source(poll: Poll) -> str:
+    return f"poll:{poll.instrument.symbol}:{poll.channel.value}"
+
+
 class Poller:
     """Repeats a venue's polls, each at its own place in the interval so that they never come in a bunch.
 
@@ -28,34 +33,53 @@ class Poller:
     """
 
     def __init__(self, polls: list[Poll], client: Getter, intake: Intake) -> None:
-        self._polls = polls
+        self._polls = {_source(poll): poll for poll in polls}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._client = client
         self._intake = intake
+        self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Poll until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for place, poll in enumerate(self._polls):
-                group.create_task(self._repeat(poll, place / len(self._polls)))
+            self._group = group
+            group.create_task(asyncio.Event().wait())  # outlives having nothing to poll
+            self._start()
 
-    async def _repeat(self, poll: Poll, place: float) -> None:
-        clock, feeds = self._intake.clock, self._intake.feeds
-        every_ns = int(poll.every_s * NS)
-        due_ns = clock.now_ns() + int(place * every_ns)
-        name = f"poll:{poll.instrument.symbol}:{poll.channel.value}"
-        health = _Health(name, clock.now_ns())
-        feeds.add(name, (poll.instrument,), poll.channel)
-        feeds.expect(name, due_ns + MISSES * every_ns)
+    def replace(self, polls: list[Poll], delisted: Container[int]) -> None:
+        """Poll these from now on. What was polled already keeps its place and takes the new interval."""
+        self._polls = {_source(poll): poll for poll in polls}
+        now_ns = self._intake.clock.now_ns()
+        for source in [name for name in self._tasks if name not in self._polls]:
+            self._intake.feeds.remove(source, now_ns, delisted=delisted)
+            self._tasks.pop(source).cancel()
+        self._start()
+
+    def _start(self) -> None:
+        if self._group is None:
+            return  # `run` starts them
+        fresh = [source for source in self._polls if source not in self._tasks]
+        for place, source in enumerate(fresh):
+            self._tasks[source] = self._group.create_task(self._repeat(source, place / len(fresh)))
+
+    async def _repeat(self, source: str, place: float) -> None:
+        clock, feeds, poll = self._intake.clock, self._intake.feeds, self._polls[source]
+        due_ns = clock.now_ns() + int(place * poll.every_s * NS)
+        health = _Health(source, clock.now_ns())
+        feeds.add(source, (poll.instrument,), poll.channel)
+        feeds.expect(source, due_ns + int(MISSES * poll.every_s * NS))
         try:
             while True:
                 await clock.sleep(max(0, due_ns - clock.now_ns()) / NS)
+                poll = self._polls[source]
                 await self._once(poll, health)
+                every_ns = int(poll.every_s * NS)
                 missed = max(0, clock.now_ns() - due_ns) // every_ns
                 due_ns += (1 + missed) * every_ns  # what was missed is not made up for in a bunch
         finally:
             now_ns = clock.now_ns()
             feeds.report(
-                name, Channel(0), now_ns, reason=DownReason.STOPPED, since_ns=health.good_ns
+                source, Channel(0), now_ns, reason=DownReason.STOPPED, since_ns=health.good_ns
             )  # fmt: skip
 
     async def _once(self, poll: Poll, health: _Health) -> None:

@@ -1,7 +1,8 @@
 """Takes back rows that must not be published: from the future, without time, or seen before.
 
 While a connection is replaced, two deliver the same events, and after a reconnect venues replay some. Trades
-with a sequence are told apart by it; liquidations, and trades without one, by their content.
+with a sequence are told apart by it; liquidations, and trades without one, by their content. Where a venue's
+ids count up by one, what is missing is known too: `Screen.holes`.
 """
 
 import struct
@@ -10,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from service.holes import Holes
 from streams.events import Flag, Kind, RowBuffer
 from streams.instruments import BadInstrument, UnknownInstrument
 
@@ -54,12 +56,14 @@ class _Copies:
 class Screen:
     """One venue's screen. `future_ns` is how far exchange time may be ahead of received time.
 
+    `contiguous` says that the venue's trade ids count up by one: then `holes` knows what is missing.
     `overlaps` counts replacements under way: only then are trades without sequence compared by content.
     `lag_ns` is received minus exchange time of the last screened frame's first live price, or None.
     """
 
-    def __init__(self, future_ns: int) -> None:
+    def __init__(self, future_ns: int, *, contiguous: bool = False) -> None:
         self.overlaps = 0
+        self.holes = Holes() if contiguous else None
         self.lag_ns: int | None = None
         self._future_ns = future_ns
         self._copies = _Copies()
@@ -92,7 +96,10 @@ class Screen:
         if flags & _BACKFILL:
             return None
         if kind == _TRADE and sequence:
-            if self._repeated(instrument, sequence, exchange_ns, connection):
+            if self.holes is not None:
+                if not self.holes.is_new(instrument, sequence, exchange_ns, received_ns):
+                    return "duplicate"
+            elif self._repeated(instrument, sequence, exchange_ns, connection):
                 return "duplicate"
         elif kind == _LIQUIDATION or (kind == _TRADE and self.overlaps):
             whole = out.row(row)

@@ -56,6 +56,11 @@ TRANSITIONS: Final[dict[tuple[Phase, Step], Phase]] = {
     (Phase.LIVE, Step.LOST): Phase.CLOSED,
 }
 
+#: Frames that were no messages, of so many in a minute, after which a connection is replaced.
+GARBLED_SHARE: Final = 0.01
+GARBLED_LEAST: Final = 20
+GARBLED_SPAN_S: Final = 60.0
+
 _TICKER: Final = Channel.MARK | Channel.FUNDING | Channel.OPEN_INTEREST
 #: The channels a frame is evidence for. Acks, pongs and notices are evidence for none.
 FRAME_CHANNELS: Final[dict[str, Channel]] = {
@@ -75,6 +80,7 @@ class Cause(Enum):
     SILENT = "silent"  # control channels are quiet: this one is dead
     REFUSED = "refused"  # as SILENT, and the venue had said no to a subscription
     ROTATE = "rotate"  # the venue will cut it soon: open the next, then leave
+    GARBLED = "garbled"  # too much of what comes is no message at all: another one may be better
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -84,7 +90,7 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Reconnect(msgspec.Struct, frozen=True):
-    """Get another connection. After SILENT and REFUSED this one is over; after ROTATE it serves on."""
+    """Get another connection. After SILENT and REFUSED this one is over; else it serves on meanwhile."""
 
     cause: Cause
 
@@ -127,6 +133,8 @@ class Session:
         )
         self._rotate_ns: int | None = None
         self._refused = False
+        self._span_ns = now_ns
+        self._frames = self._garbled = 0
         self._seen_ns: dict[Channel, int] = {}
         self._control = {
             name: channels & plan.control
@@ -157,12 +165,23 @@ class Session:
         if self.phase in {Phase.CONNECTING, Phase.CLOSED}:
             return False
         self.transport_ns = now_ns
+        self._frames += 1
+        if name == "leave":
+            self._rotate_ns = now_ns
         control = self._control.get(name)
         if control is None:
             return False
         self.data_ns = now_ns
         self._seen_ns[control] = now_ns
         return self._advance(Step.DATA)
+
+    def garbled(self, now_ns: int) -> None:
+        """Take note of a frame that was no message: cut short, no JSON, no text."""
+        self.transport_ns = now_ns
+        if now_ns - self._span_ns > GARBLED_SPAN_S * NS:
+            self._span_ns, self._frames, self._garbled = now_ns, 0, 0
+        self._frames += 1
+        self._garbled += 1
 
     def refused(self, now_ns: int) -> None:
         """Take note that the venue said no. It becomes the cause if data then fails to come."""
@@ -184,6 +203,9 @@ class Session:
         if self._rotate_ns is not None and now_ns >= self._rotate_ns:
             self._rotate_ns = None
             actions.append(Reconnect(Cause.ROTATE))
+        if self._garbled >= max(GARBLED_LEAST, GARBLED_SHARE * self._frames):
+            self._span_ns, self._frames, self._garbled = now_ns, 0, 0
+            actions.append(Reconnect(Cause.GARBLED))
         return actions
 
     def _sends(self, now_ns: int) -> list[Action]:

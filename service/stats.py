@@ -26,6 +26,14 @@ class IngestStats(Protocol):
         """A row had already come over another connection."""
         ...
 
+    def missing(self, venue: str, outcome: str, trades: int) -> None:
+        """Trades did not come: `found` missing, then `filled` by REST or late, or `lost`."""
+        ...
+
+    def listing(self, venue: str, event: str, contracts: int) -> None:
+        """Contracts were `listed`, `delisted` or `respecified` while running, or found `unmapped`."""
+        ...
+
     def connection(self, venue: str, event: str) -> None:
         """A connection did something: connect, live, rotate, or why it ended."""
         ...
@@ -47,6 +55,8 @@ class MemoryStats:
         self.rows: Counter[tuple[str, str]] = Counter()
         self.rejects: Counter[tuple[str, str]] = Counter()
         self.duplicates: Counter[str] = Counter()
+        self.missed: Counter[tuple[str, str]] = Counter()
+        self.listings: Counter[tuple[str, str]] = Counter()
         self.connections: Counter[tuple[str, str]] = Counter()
         self.requests: Counter[tuple[str, str]] = Counter()
         self.lags: dict[str, float] = {}
@@ -63,6 +73,14 @@ class MemoryStats:
     def duplicate(self, venue: str) -> None:
         """Count a duplicate."""
         self.duplicates[venue] += 1
+
+    def missing(self, venue: str, outcome: str, trades: int) -> None:
+        """Count trades that did not come."""
+        self.missed[venue, outcome] += trades
+
+    def listing(self, venue: str, event: str, contracts: int) -> None:
+        """Count changes of what is listed."""
+        self.listings[venue, event] += contracts
 
     def connection(self, venue: str, event: str) -> None:
         """Count what happened to a connection."""

@@ -202,6 +202,14 @@ class Telemetry:
         """Count a row that had come already."""
         self._counters["duplicates_total"].of(venue).inc()
 
+    def missing(self, venue: str, outcome: str, trades: int) -> None:
+        """Count trades that did not come, by what became of them."""
+        self._counters["trades_missing_total"].of(venue, outcome).inc(trades)
+
+    def listing(self, venue: str, event: str, contracts: int) -> None:
+        """Count contracts that appeared, went, changed, or cannot be mapped."""
+        self._counters["contracts_changed_total"].of(venue, event).inc(contracts)
+
     def connection(self, venue: str, event: str) -> None:
         """Count a step in a connection's life."""
         self._counters["connection_events_total"].of(venue, event).inc()

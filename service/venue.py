@@ -102,7 +102,9 @@ def implied(*, venue: str, symbol: str, base: str, quote: str, **rest: Any) -> I
     return universe.instruments[0] if universe.instruments else None
 
 
-def no_fill(_instrument: Instrument, _gap: "Gap", _out: RowBuffer) -> Conversation[None] | None:
+def no_fill(
+    _instrument: Instrument, _gap: "Gap", _out: RowBuffer
+) -> Conversation[int | None] | None:
     """Serve as `fill` of a venue that cannot be asked for the trades of a gap."""
     return None
 
@@ -204,11 +206,13 @@ class Venue(Protocol):
         """Ask for open interest, funding and candles of a span; write them as BACKFILL rows."""
         ...
 
-    def fill(self, instrument: Instrument, gap: "Gap", out: RowBuffer) -> Conversation[None] | None:
+    def fill(
+        self, instrument: Instrument, gap: "Gap", out: RowBuffer
+    ) -> Conversation[int | None] | None:
         """Ask for the trades of a gap and write them as the stream would have; None if nobody can be asked.
 
         Rows keep their own exchange time and sequence. What the gap does not include may be written as well:
-        it is dropped by sequence.
+        it is dropped by sequence. Returns how many of the gap's ids are no trades of ours (block trades).
         """
         ...
 

@@ -90,6 +90,7 @@ class DownReason(IntEnum):
     REFUSED = 3
     BANNED = 4
     STOPPED = 5
+    DELISTED = 6
 
 
 def _row(*payload: tuple[str, str]) -> np.dtype[Any]:

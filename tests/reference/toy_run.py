@@ -12,7 +12,7 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection
 
 from service.clock import ScaledClock
-from service.ingest import IngestOptions, VenueIngest, rest_client
+from service.ingest import Follow, IngestOptions, VenueIngest, rest_client
 from service.publisher import Publisher
 from service.stats import MemoryStats
 from service.venue import VenueSpec
@@ -85,13 +85,15 @@ async def running(
     rest: str = "http://127.0.0.1:9",
     instruments: Sequence[Instrument] = (BTC,),
     clock: ScaledClock = None,
+    follow: Follow | None = None,
     **options: Any,
 ) -> AsyncIterator[Run]:
     run = Run(clock or ScaledClock(T0, speed))
     chosen = IngestOptions(websocket_url=url, rest_url=rest, seed=1, **options)
     async with rest_client(venue, run.clock, run.stats, chosen) as client:
         ingest = VenueIngest(
-            venue, instruments, run.publisher, run.clock, run.stats, client=client, options=chosen,
+            venue, instruments, run.publisher, run.clock, run.stats,
+            client=client, options=chosen, follow=follow,
             dead_letter=lambda *said: run.dead.append(said), tap=lambda *said: run.taps.append(said),
         )  # fmt: skip
         tasks = [asyncio.create_task(ingest.run()), asyncio.create_task(run.publisher.run())]

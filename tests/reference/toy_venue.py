@@ -109,6 +109,7 @@ class ToyVenue:
     def __init__(self, spec: VenueSpec = SPEC, *, poll_s: float | None = None) -> None:
         self.SPEC = spec
         self.poll_s = poll_s
+        self.remembers = False
         self.subscribe: tuple[bytes, ...] = (b'{"op":"sub"}',)
 
     def decoder(self, instruments: Mapping[str, Instrument]) -> ToyDecoder:
@@ -135,9 +136,29 @@ class ToyVenue:
             universe.add(venue="toy", symbol=symbol, base=symbol, quote="USD")
         return universe
 
-    def fill(self, instrument: Instrument, gap: Gap, out: RowBuffer) -> Conversation[None] | None:
-        """Nobody can be asked."""
-        return no_fill(instrument, gap, out)
+    def fill(
+        self, instrument: Instrument, gap: Gap, out: RowBuffer
+    ) -> Conversation[int | None] | None:
+        """Ask for numbered trades, if the toy is one that remembers them."""
+        return (
+            self._trades(instrument, gap, out) if self.remembers else no_fill(instrument, gap, out)
+        )
+
+    @staticmethod
+    def _trades(instrument: Instrument, gap: Gap, out: RowBuffer) -> Conversation[int]:
+        body = yield RestRequest(
+            path="/trades", params={"from": str(gap.first), "to": str(gap.last)}
+        )
+        others = 0
+        for number, ms in msgspec.json.decode(body, type=list[tuple[int, int]]):
+            if ms == 0:  # no trade of ours
+                others += 1
+                continue
+            out.floats(
+                Kind.TRADE, Side.BUY, 0, instrument.id, ms * 1_000_000, gap.to_ns, number,
+                100.0, 1.0, 100.0,
+            )  # fmt: skip
+        return others
 
     def history(
         self, instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer

@@ -264,3 +264,43 @@ def test_pacer_spaces_all_plans_of_a_venue() -> None:
     waits = [pacer.reserve(T0) for _ in range(4)]
     assert waits == [0, NS, 2 * NS, 3 * NS]
     assert pacer.reserve(at(60)) == 0
+
+
+def test_a_venue_that_says_it_will_close_is_left_in_time() -> None:
+    session = make(silence_s=60.0)
+    session.opened(at(0))
+    session.due(at(0))
+    session.received("mark", at(1))
+    assert session.due(at(2)) == []
+    session.received("leave", at(3))
+    assert session.next_wake_ns(at(3)) <= at(3)
+    assert session.due(at(3)) == [Reconnect(Cause.ROTATE)]
+    assert session.due(at(4)) == [], "said once"
+    assert session.phase is Phase.LIVE, "it serves on"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "seconds", "wanted"),
+    [
+        (1900, 20, 50.0, True),
+        (2100, 20, 50.0, False),  # less than a hundredth
+        (0, 19, 50.0, False),  # too few to say
+        (0, 40, 600.0, False),  # never so many in one minute
+    ],
+)
+def test_a_connection_that_brings_rubbish_is_replaced(
+    good: int, bad: int, seconds: float, wanted: bool
+) -> None:
+    session = make(silence_s=1e6)
+    session.opened(at(0))
+    session.due(at(0))
+    names = ["mark"] * good + ["rubbish"] * bad
+    random.Random(1).shuffle(names)
+    actions = []
+    for i, name in enumerate(names):
+        now = at(1 + seconds * i / len(names))
+        session.garbled(now) if name == "rubbish" else session.received("mark", now)
+        if i > len(names) - 2:
+            actions += session.due(now)
+    assert actions == ([Reconnect(Cause.GARBLED)] if wanted else [])
+    assert session.due(at(2 + seconds)) == [], "said once, and counted anew"

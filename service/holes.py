@@ -1,0 +1,108 @@
+"""Trades that did not come, where a venue numbers them: what is missing of each contract, and since when.
+
+Ids that count up by one make every loss visible, across connections too. A hole stays open for what comes
+late, over the connection that is being replaced or by REST; whatever fits no hole has come before.
+"""
+
+from typing import Final
+
+import msgspec
+
+from service.venue import Gap
+
+NS: Final = 1_000_000_000
+#: An older connection may still bring what is missing within this time.
+GRACE_NS: Final = 2 * NS
+#: A larger jump of ids is a venue that counts anew, not a loss.
+HOLE_MAX: Final = 200_000
+#: Holes kept of one contract.
+HOLES_MAX: Final = 64
+#: Ids that begin again lower, this much later in the venue's time, are a new count.
+RESTART_NS: Final = 60 * NS
+
+
+class Hole(msgspec.Struct):
+    """Ids `first` to `last`. Times are the venue's, of the trades around; `found_ns` is ours."""
+
+    first: int
+    last: int
+    from_ns: int
+    to_ns: int
+    found_ns: int
+    asked: bool = False
+
+    @property
+    def gap(self) -> Gap:
+        """What to ask the venue for."""
+        return Gap(first=self.first, last=self.last, from_ns=self.from_ns, to_ns=self.to_ns)
+
+
+class _Tape(msgspec.Struct):
+    last: int
+    last_ns: int
+    holes: list[Hole] = []
+
+
+class Holes:
+    """The tapes of one venue's contracts. `overflowed` counts trades of holes that were too many to keep."""
+
+    def __init__(self) -> None:
+        self.overflowed = 0
+        self._tapes: dict[int, _Tape] = {}
+
+    def is_new(self, instrument: int, number: int, exchange_ns: int, received_ns: int) -> bool:
+        """Take note of a trade's id; False if it has come before."""
+        tape = self._tapes.get(instrument)
+        if tape is None:
+            self._tapes[instrument] = _Tape(number, exchange_ns)
+            return True
+        ahead = number - tape.last
+        if ahead > 0:
+            if 1 < ahead <= HOLE_MAX:
+                self._open(tape, number, exchange_ns, received_ns)
+            tape.last, tape.last_ns = number, exchange_ns
+            return True
+        if tape.holes and _fits(tape.holes, number):
+            return True
+        if exchange_ns > tape.last_ns + RESTART_NS:
+            self._tapes[instrument] = _Tape(number, exchange_ns)
+            return True
+        return False
+
+    def _open(self, tape: _Tape, number: int, exchange_ns: int, received_ns: int) -> None:
+        if len(tape.holes) == HOLES_MAX:
+            oldest = tape.holes.pop(0)
+            self.overflowed += oldest.last - oldest.first + 1
+        tape.holes.append(Hole(tape.last + 1, number - 1, tape.last_ns, exchange_ns, received_ns))
+
+    def due(self, now_ns: int) -> list[tuple[int, Hole]]:
+        """Return (instrument, hole) of holes that have outlived the grace; each is said once."""
+        found = []
+        for instrument, tape in self._tapes.items():
+            for hole in tape.holes:
+                if not hole.asked and now_ns - hole.found_ns >= GRACE_NS:
+                    hole.asked = True
+                    found.append((instrument, hole))
+        return found
+
+    def give_up(self, instrument: int, first: int, last: int) -> int:
+        """Close what is left of the holes between two ids; return how many trades never came."""
+        tape = self._tapes.get(instrument)
+        if tape is None:
+            return 0
+        left = [hole for hole in tape.holes if first <= hole.first and hole.last <= last]
+        tape.holes = [hole for hole in tape.holes if hole not in left]
+        return sum(hole.last - hole.first + 1 for hole in left)
+
+
+def _fits(holes: list[Hole], number: int) -> bool:
+    """Take an id out of the hole it fits, if any. Holes are few: newest first finds late ones at once."""
+    for place in range(len(holes) - 1, -1, -1):
+        hole = holes[place]
+        if hole.first <= number <= hole.last:
+            rest = msgspec.structs.replace(hole, first=number + 1)
+            hole.last = number - 1
+            parts = [part for part in (hole, rest) if part.first <= part.last]
+            holes[place : place + 1] = parts
+            return True
+    return False

@@ -1,0 +1,88 @@
+"""Trades that a connection did not bring, asked for by id, through real sockets."""
+
+import asyncio
+import random
+
+import msgspec
+import pytest
+from aiohttp import web
+from websockets.asyncio.server import ServerConnection
+
+from service.clock import ScaledClock
+from streams.events import Channel, Kind
+from tests.reference.toy_run import T0, running, say
+from tests.reference.toy_venue import SPEC, ToyExchange, ToyVenue, toy_rest
+
+LAST = 400
+#: Never sent by the stream: single trades, runs, and the tail of one connection.
+LOST = {17, 18, 19, 100, *range(150, 181), 399}
+
+
+def numbered(*, remembers: bool) -> ToyVenue:
+    trade = SPEC.semantics.trade
+    assert trade is not None
+    semantics = msgspec.structs.replace(
+        SPEC.semantics, trade=msgspec.structs.replace(trade, gaps="contiguous")
+    )
+    venue = ToyVenue(msgspec.structs.replace(SPEC, semantics=semantics))
+    venue.remembers = remembers
+    return venue
+
+
+class Tape:
+    """A market that numbers its trades, cuts its connections, and forgets to send some."""
+
+    def __init__(self, clock: ScaledClock) -> None:
+        self.clock = clock
+        self.number = 0
+        self.times: dict[int, int] = {}
+        self.rng = random.Random(5)
+
+    async def behave(self, _: ToyExchange, ws: ServerConnection) -> None:
+        """Trade on; what is missing, and the ends of connections, are planned."""
+        while self.number < LAST:
+            self.number += 1
+            self.times[self.number] = self.clock.now_ns() // 1_000_000
+            if self.number not in LOST:
+                await ws.send(say("trade", self.clock, n=self.number))
+            await ws.send(say("mark", self.clock))
+            if self.number in {120, 160, 250}:
+                ws.transport.abort()
+                return
+            await asyncio.sleep(self.rng.uniform(0.0, 0.003))
+        while True:
+            await ws.send(say("mark", self.clock))
+            await asyncio.sleep(0.02)
+
+    def answer(self, request: web.Request) -> list[tuple[int, int]]:
+        """All trades of a span but number 18, which the venue itself has no more."""
+        first, last = int(request.query["from"]), int(request.query["to"])
+        return [(n, 0 if n == 100 else self.times[n]) for n in range(first, last + 1) if n != 18]
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_what_the_venue_can_give_again_is_had_and_the_rest_is_marked(remembers: bool) -> None:
+    clock = ScaledClock(T0, 20.0)
+    tape = Tape(clock)
+    async with (
+        toy_rest(tape.answer) as rest,
+        ToyExchange(tape.behave).open() as exchange,
+        running(numbered(remembers=remembers), exchange.url, rest=rest, clock=clock) as run,
+    ):
+        missed = run.stats.missed
+        await run.until(lambda: tape.number == LAST)
+        await run.until(lambda: missed["toy", "filled"] + missed["toy", "lost"] == len(LOST))
+        await asyncio.sleep(0.1)
+    trades = run.rows(Kind.TRADE)["sequence"].tolist()
+    gaps = [
+        row for row in run.rows(Kind.GAP) if row["from_ns"] and row["channels"] == Channel.TRADE
+    ]
+    if remembers:
+        assert sorted(trades) == [n for n in range(1, LAST + 1) if n not in {18, 100}]
+        assert missed["toy", "lost"] == 1, "100 was no trade of ours, 18 nobody has"
+        assert len(gaps) == 1
+    else:
+        assert sorted(trades) == [n for n in range(1, LAST + 1) if n not in LOST]
+        assert missed["toy", "lost"] == missed["toy", "found"] == len(LOST)
+        assert len(gaps) == 4
+    assert len(trades) == len(set(trades))
