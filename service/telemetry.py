@@ -36,6 +36,7 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 
 #: Counters of the engine that are not rejections, and where they go (None: nowhere).
 _ENGINE_COUNTS: Final = {
+    "oi_usd_mismatch": "oi_usd_mismatch_total", "oi_volume_violation": "oi_volume_violation_total",
     "rows": "rows_folded_total", "late": "late_events_total", "ticks": None, "backfill_rows": None,
 }  # fmt: skip
 _PROCESSOR_COUNTS: Final = {

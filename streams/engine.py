@@ -324,10 +324,26 @@ class Engine:
             "long": machine_state(u["machine"][0]),
             "short": machine_state(u["machine"][1]),
             "venues": sorted({self._venues[m] for m in self._members[k, : self._sizes[k]]}),
+            "gates": self._gates(k),
             "readings": readings,
             "config_hash": self._hash,
             "code_version": CODE_VERSION,
         }
+
+    def _gates(self, k: int) -> list[dict[str, Any]]:
+        """Return the contracts of an underlying whose open interest was implausible, with how often."""
+        found = []
+        for slot in self._members[k, : self._sizes[k]]:
+            gate = self._contracts[slot]["gates"]
+            if gate["tripped_ns"]:
+                found.append({
+                    "venue": self._venues[slot],
+                    "instrument": f"{self._ids[slot]:016x}",
+                    "usd_trips": int(gate["usd_trips"]),
+                    "volume_trips": int(gate["volume_trips"]),
+                    "last": rfc3339(int(gate["tripped_ns"])),
+                })  # fmt: skip
+        return found
 
     def tick_ns(self, underlying: str) -> int:
         """Return when an underlying was last evaluated, 0 if never."""

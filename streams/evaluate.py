@@ -12,12 +12,14 @@ from streams.indicators import (
     bursts,
     cascade,
     funding,
+    gates,
     liquidations,
     open_interest,
     price,
     quadrant,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
+from streams.readings import Quality
 
 DONE, CONTROL, SAID = 0, 1, 2
 FEEDS_NEVER, FEEDS_OK, FEEDS_DEGRADED = 0, 1, 2
@@ -31,7 +33,8 @@ HEARTBEAT, FEED_UP, FEED_DOWN, GAP = (
 FIRST_CONTROL = int(Kind.INSTRUMENT)
 BACKFILL, SNAPSHOT = int(Flag.BACKFILL), int(Flag.SNAPSHOT)
 INCOMPLETE = int(Flag.SAMPLED | Flag.PARTIAL)
-LIQUIDATION_CHANNEL = int(Channel.LIQUIDATION)
+LIQUIDATION_CHANNEL, TRADE_CHANNEL = int(Channel.LIQUIDATION), int(Channel.TRADE)
+UNIT_ASSUMED = int(Quality.UNIT_ASSUMED)
 SMALLEST_PRICE, LIMIT = 1e-15, 1e15
 
 
@@ -43,6 +46,7 @@ def contract_init(c: Record) -> None:
     open_interest.contract_init(c.open_interest)
     funding.contract_init(c.funding)
     liquidations.contract_init(c.liquidations)
+    gates.contract_init(c.gates)
 
 
 @kernel
@@ -91,6 +95,9 @@ def _markets(
     open_interest.tick(u.open_interest, contracts, members, count, time_ns, dt_s, p)
     price.publish(u.price, r, time_ns, dt_s, p.sigma_half_life_s, live)
     open_interest.publish(u.open_interest, contracts, members, count, r, time_ns, dt_s, now_s, p)
+    if gates.any_tripped(contracts, members, count, time_ns):
+        r.oi_usd.quality |= UNIT_ASSUMED
+        r.oi_coin.quality |= UNIT_ASSUMED
     open_interest.learn_sizes(u.open_interest, contracts, members, count, time_ns, dt_s, p)
     funding.tick(contracts, members, count, r, time_ns, dt_s, live, p, work)
     funding.publish(u.funding, r, dt_s, now_s, p)
@@ -256,13 +263,16 @@ def _apply_liquidation(
 def _apply_open_interest(
     u: Record, c: Record, time_ns: int, quantity: float, usd: float, mark: float, p: Record
 ) -> bool:
-    """Take a level; value it at our own mark where the venue sent coin only. False if it cannot be."""
+    """Take a level; what the venue left out of coin and USD follows at our own mark. False if it cannot."""
     hold_ns = machine.ns(p.oi_hold_s)
     stale_ns = hold_ns if u.live == 1 else price.HISTORY_STALE_NS  # candles are hourly
     ours = c.price.mark if time_ns - c.price.mark_ns <= stale_ns else math.nan
     if usd != usd:
         mark = ours
         usd = quantity * mark
+    elif quantity != quantity:  # of inverse contracts, where USD is exact
+        mark = ours
+        quantity = usd / mark if mark >= SMALLEST_PRICE else math.nan
     elif mark != mark:
         mark = usd / quantity if quantity > 0.0 else ours
     if not SMALLEST_PRICE <= mark < LIMIT:
@@ -279,15 +289,48 @@ def _price_or_nan(x: float) -> bool:
 
 
 @kernel
-def sane(kind: int, a: float, b: float, c: float) -> bool:
-    """Return whether a market row's numbers can be true: positive, finite, NaN only where allowed."""
+def sane(kind: int, a: float, b: float, c: float, inverse: bool) -> bool:
+    """Return whether a market row's numbers can be true: positive, finite, NaN only where allowed.
+
+    Open interest needs coin, or USD of an inverse contract; the other follows at a mark.
+    """
     if kind in (TRADE, LIQUIDATION):
         return SMALLEST_PRICE <= a < LIMIT and 0.0 < b < LIMIT and 0.0 < c < LIMIT
     if kind == OPEN_INTEREST:
-        return 0.0 <= a < LIMIT and (b != b or 0.0 <= b < LIMIT) and _price_or_nan(c)
+        coin, usd = 0.0 <= a < LIMIT, 0.0 <= b < LIMIT
+        known = (coin and (b != b or usd)) or (inverse and a != a and usd)
+        return known and _price_or_nan(c)
     if kind == MARK:
         return _price_or_nan(a) and _price_or_nan(b) and _price_or_nan(c)
     return kind != FUNDING or -1.0 < a < 1.0
+
+
+@kernel
+def _apply_flow(u: Record, c: Record, side: int, quantity: float, usd: float) -> None:
+    """Take a trade of the perpetuals' tape."""
+    if side > 0:
+        u.bought_usd += usd
+    else:
+        u.sold_usd += usd
+    gates.trade(c.gates, usd if c.feed.inverse == 1 else quantity)
+
+
+@kernel
+def _check_open_interest(
+    u: Record, c: Record, time_ns: int, quantity: float, usd: float, counts: Record
+) -> None:
+    """Run a level through both gates. History has no trades beside it."""
+    if u.live == 0:
+        return
+    if time_ns - c.price.mark_ns <= liquidations.MARK_STALE_NS and gates.check_usd(
+        c.gates, quantity, usd, c.price.mark, time_ns
+    ):
+        counts.oi_usd_mismatch += 1
+    amount = usd if c.feed.inverse == 1 else quantity
+    if c.feed.channels & TRADE_CHANNEL == 0:
+        gates.restart(c.gates)
+    elif amount == amount and gates.check_volume(c.gates, amount, time_ns):
+        counts.oi_volume_violation += 1
 
 
 @kernel
@@ -296,24 +339,26 @@ def _apply_market(
     a: float, b: float, c: float, interval_ns: int, counts: Record, p: Record,
 ) -> bool:  # fmt: skip
     """Take one market row; return whether it made the underlying speak."""
-    if not sane(kind, a, b, c) or (kind == FUNDING and not funding.plausible_interval(interval_ns)):
+    if not sane(kind, a, b, c, contract.feed.inverse == 1) or (
+        kind == FUNDING and not funding.plausible_interval(interval_ns)
+    ):
         counts.out_of_range += 1
         return False
     if kind == TRADE:
         contract.price.trade = a
         contract.price.trade_ns = time_ns
-        if contract.feed.aside == 1:
-            return False  # not the perpetuals' tape
-        if side > 0:
-            u.bought_usd += c
-        else:
-            u.sold_usd += c
+        if contract.feed.aside == 0:
+            _apply_flow(u, contract, side, b, c)
     elif kind == MARK:
         price.apply_mark(contract.price, time_ns, a, b, c)
     elif kind == FUNDING:
         funding.apply(contract.funding, time_ns, a, interval_ns)
+    elif contract.feed.aside == 1:
+        return False  # its open interest and forced orders are no part of the panel
     elif kind == OPEN_INTEREST:
-        if not _apply_open_interest(u, contract, time_ns, a, b, c, p):
+        if _apply_open_interest(u, contract, time_ns, a, b, c, p):
+            _check_open_interest(u, contract, time_ns, a, b, counts)
+        else:
             counts.oi_without_mark += 1
     elif flags & SNAPSHOT:
         counts.old_news += 1
@@ -332,6 +377,8 @@ def _apply_feed(c: Record, kind: int, channels: int, time_ns: int) -> None:
         c.feed.heartbeat_ns = time_ns
     elif kind == FEED_DOWN:
         c.feed.channels &= ~channels
+    if kind != HEARTBEAT and channels & TRADE_CHANNEL:
+        gates.restart(c.gates)
 
 
 @kernel

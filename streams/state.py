@@ -14,6 +14,7 @@ from streams.indicators import (
     bursts,
     cascade,
     funding,
+    gates,
     liquidations,
     open_interest,
     price,
@@ -43,6 +44,7 @@ CONTRACT = np.dtype([
     ("open_interest", open_interest.CONTRACT),
     ("funding", funding.CONTRACT),
     ("liquidations", liquidations.CONTRACT),
+    ("gates", gates.CONTRACT),
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("origin_ns", "i8"), ("time_ns", "i8"), ("tick_ns", "i8"), ("live", "i8"), ("sequence", "i8"),
@@ -62,6 +64,7 @@ COUNTS = np.dtype([
     ("rows", "i8"), ("late", "i8"), ("unknown_instrument", "i8"), ("unknown_kind", "i8"),
     ("out_of_range", "i8"), ("oi_without_mark", "i8"), ("old_news", "i8"),
     ("backfill_ignored", "i8"), ("backfill_rows", "i8"), ("ticks", "i8"),
+    ("oi_usd_mismatch", "i8"), ("oi_volume_violation", "i8"),
 ])  # fmt: skip
 
 
