@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.frames import CloseCode
 
-from service.budget import retry_after_s
+from service.bans import Ban
 from service.intake import Intake
 from service.rest import error_class
 from service.session import (
@@ -49,7 +49,8 @@ class Ending(msgspec.Struct, frozen=True):
 
     reason: DownReason
     word: str
-    retry_after_s: float = 0.0
+    status: int = 0  # of a handshake refused because of too many
+    retry_after: str | None = None
 
 
 class Link:
@@ -76,9 +77,9 @@ class Link:
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, group: asyncio.TaskGroup, url: str) -> None:
+    def start(self, group: asyncio.TaskGroup, url: str, headers: dict[str, str]) -> None:
         """Run in `group` until the connection is over or `retire` is called."""
-        self._task = group.create_task(self._run(url))
+        self._task = group.create_task(self._run(url, headers))
 
     def retire(self) -> None:
         """Leave: a successor is live."""
@@ -94,7 +95,7 @@ class Link:
         self.leaving.set()
         self._on_end(self, ending)
 
-    async def _run(self, url: str) -> None:
+    async def _run(self, url: str, headers: dict[str, str]) -> None:
         try:
             async with connect(
                 url,
@@ -103,6 +104,7 @@ class Link:
                 ping_interval=PING_EVERY_S,
                 ping_timeout=PING_TIMEOUT_S,
                 close_timeout=1.0,
+                additional_headers=headers,
             ) as socket:
                 self.session.opened(self._intake.clock.now_ns())
                 await self._converse(socket)
@@ -121,9 +123,7 @@ class Link:
             status, headers = error.response.status_code, error.response.headers
             if status not in {418, 429}:
                 return Ending(DownReason.REFUSED, f"http_{status}")
-            header = headers.get("Retry-After")
-            wait_s = retry_after_s(header, 120.0, self._intake.clock.now_ns())
-            return Ending(DownReason.BANNED, f"http_{status}", wait_s)
+            return Ending(DownReason.BANNED, f"http_{status}", status, headers.get("Retry-After"))
         if self.session.phase is Phase.CONNECTING:
             return Ending(DownReason.REFUSED, error_class(error))
         return Ending(DownReason.CLOSED, error_class(error))
@@ -191,6 +191,7 @@ class Keeper:
         *,
         url: str,
         pacer: ConnectPacer,
+        ban: Ban,
         rng: random.Random,
         overlap_s: float = 2.0,
         silence_s: float | None = None,
@@ -201,6 +202,7 @@ class Keeper:
         self._intake = intake
         self._url = url.rstrip("/") + plan.path
         self._pacer = pacer
+        self._ban = ban
         self._rng = rng
         self._backoff = Backoff(rng)
         self._overlap_s = overlap_s
@@ -223,13 +225,15 @@ class Keeper:
             while True:
                 await self._wait(delay_ns)
                 link = self._new_link()
-                link.start(group, self._url)
+                link.start(group, self._url, self._spec.headers)
                 await link.leaving.wait()
                 delay_ns = self._next_delay_ns(link)
 
     async def _wait(self, delay_ns: int) -> None:
         clock = self._intake.clock
         await clock.sleep(delay_ns / NS)
+        while (left_ns := self._ban.until_ns - clock.now_ns()) > 0:
+            await clock.sleep(left_ns / NS)
         await clock.sleep(self._pacer.reserve(clock.now_ns()) / NS)
         self._backoff.tried(clock.now_ns())
 
@@ -239,7 +243,10 @@ class Keeper:
             if link.cause is Cause.GARBLED:
                 return self._backoff.delay_ns(self._intake.clock.now_ns(), GARBLED_PAUSE_S)
             return 0
-        return self._backoff.delay_ns(self._intake.clock.now_ns(), link.ending.retry_after_s)
+        now_ns = self._intake.clock.now_ns()
+        if link.ending.reason is DownReason.BANNED:
+            self._ban.note(link.ending.status, link.ending.retry_after, now_ns)
+        return self._backoff.delay_ns(now_ns)
 
     def _count(self, event: str) -> None:
         self._intake.stats.connection(self._intake.venue, event)

@@ -69,6 +69,7 @@ def rest_client(
         venue=spec.name,
         stats=stats,
         data_dir=options.data_dir,
+        headers=spec.headers,
     )
 
 
@@ -149,6 +150,7 @@ class VenueIngest:
             venue, self.intake,
             url=options.websocket_url or venue.SPEC.websocket_url, seed=options.seed,
             overlap_s=options.overlap_s, silence_s=options.silence_s,
+            data_dir=options.data_dir,
         )  # fmt: skip
 
     @property

@@ -4,10 +4,12 @@ import asyncio
 import random
 from collections.abc import Container, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from service.bans import Ban
 from service.connection import Keeper
 from service.intake import Intake
 from service.session import ConnectPacer
@@ -36,6 +38,7 @@ class Links:
         seed: int | None,
         overlap_s: float,
         silence_s: float | None,
+        data_dir: Path | None = None,
     ) -> None:
         self._venue = venue
         self._intake = intake
@@ -43,6 +46,8 @@ class Links:
         self._overlap_s = overlap_s
         self._silence_s = silence_s
         self._pacer = ConnectPacer()
+        file = None if data_dir is None else data_dir / f"ban-{intake.venue}-websocket.json"
+        self._ban = Ban(file, intake.clock.now_ns())  # a venue bans an address, not one connection
         self._rng = random.Random(seed)  # noqa: S311 - jitter, no secret
         self._numbers = count()
         self._kept: dict[ConnectionPlan, _Kept] = {}
@@ -105,7 +110,7 @@ class Links:
             raise RuntimeError("Links is used before its `run`")
         keeper = Keeper(
             f"socket:{next(self._numbers)}", plan, self._venue, self._intake,
-            url=self._url, pacer=self._pacer, rng=self._rng,
+            url=self._url, pacer=self._pacer, ban=self._ban, rng=self._rng,
             overlap_s=self._overlap_s, silence_s=self._silence_s,
         )  # fmt: skip
         self._kept[plan] = _Kept(keeper, self._group.create_task(keeper.run()))

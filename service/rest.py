@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol, Self, TypeVar
 import aiohttp
 import msgspec
 
-from service.budget import Budget, retry_after_s
+from service.bans import Ban
+from service.budget import Budget
 from service.clock import Clock
 from service.screen import HOSTILE
 from service.stats import IngestStats
@@ -29,9 +30,6 @@ BODY_MAX: Final = 32 << 20
 _JSON: Final = {"Content-Type": "application/json"}
 #: Wall time: a request is about machines.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20.0, sock_connect=5.0)
-#: What to do when a venue says "too many" but not for how long.
-RATE_LIMITED_S: Final = 30.0
-BANNED_S: Final = 120.0
 #: Pages of one conversation; more is a venue that never ends.
 PAGES_MAX: Final = 2000
 ATTEMPTS: Final = 3
@@ -66,11 +64,6 @@ class Getter(Protocol):
             RestFailed: there is none.
         """
         ...
-
-
-class _Ban(msgspec.Struct):
-    until_ns: int
-    status: int
 
 
 def error_class(error: BaseException) -> str:
@@ -117,6 +110,7 @@ class RestClient:
         venue: str,
         stats: IngestStats,
         data_dir: Path | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         self.budget = Budget(weight_per_minute)
         self._base_url = base_url.rstrip("/")
@@ -124,13 +118,14 @@ class RestClient:
         self._header = used_weight_header
         self._venue = venue
         self._stats = stats
+        self._headers = headers
         self._turn = asyncio.Lock()  # waiters are served in the order they came
-        self._ban_file = None if data_dir is None else data_dir / f"ban-{venue}.json"
-        self._ban = self._load_ban()
+        file = None if data_dir is None else data_dir / f"ban-{venue}.json"
+        self._ban = Ban(file, clock.now_ns())
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(timeout=TIMEOUT)
+        self._http = aiohttp.ClientSession(timeout=TIMEOUT, headers=self._headers)
         return self
 
     async def __aexit__(
@@ -147,26 +142,9 @@ class RestClient:
         """When the present or last ban ends, 0 without any."""
         return self._ban.until_ns
 
-    def _load_ban(self) -> _Ban:
-        if self._ban_file is None or not self._ban_file.exists():
-            return _Ban(0, 0)
-        try:
-            return msgspec.json.decode(self._ban_file.read_bytes(), type=_Ban)
-        except msgspec.MsgspecError:
-            # A ban was being noted: assume the usual one rather than knock again.
-            return _Ban(self._clock.now_ns() + int(BANNED_S * NS), 0)
-
-    def ban(self, status: int, retry_after: str | None) -> VenueBanned:
-        """Take note that the venue answered 429 or 418, and return the error to raise."""
-        now_ns = self._clock.now_ns()
-        wait_s = retry_after_s(retry_after, BANNED_S if status == 418 else RATE_LIMITED_S, now_ns)
-        self._ban = _Ban(max(self._ban.until_ns, now_ns + int(wait_s * NS)), status)
-        if self._ban_file is not None:
-            self._ban_file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._ban_file.with_suffix(".new")
-            draft.write_bytes(msgspec.json.encode(self._ban))
-            draft.replace(self._ban_file)
-        return VenueBanned(self._venue, self._ban.until_ns)
+    def _banned(self, status: int, retry_after: str | None) -> VenueBanned:
+        until_ns = self._ban.note(status, retry_after, self._clock.now_ns())
+        return VenueBanned(self._venue, until_ns)
 
     async def get(self, request: RestRequest) -> bytes:
         """Wait for budget, ask once, return the body.
@@ -209,7 +187,7 @@ class RestClient:
             ) as answer:  # fmt: skip
                 self._learn(answer)
                 if answer.status in {418, 429}:
-                    raise self.ban(answer.status, answer.headers.get("Retry-After"))
+                    raise self._banned(answer.status, answer.headers.get("Retry-After"))
                 body = await self._body(answer)
         except (aiohttp.ClientError, OSError) as error:
             reason = error_class(error)
