@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 
 from streams.config import MethodConfig
-from streams.evaluate import CONTROL, DONE, SAID, contract_init, fold_rows, underlying_init
+from streams.evaluate import contract_init, underlying_init
 from streams.events import ROW, ROW_BYTES, VIEWS, Flag, Kind, Rows, block_rows
+from streams.fold import CONTROL, DONE, SAID, fold_rows
 from streams.history import Hold
 from streams.indicators.funding import LONGEST_NS, SHORTEST_NS
 from streams.kernels.jit import NS_PER_S

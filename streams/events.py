@@ -65,11 +65,9 @@ class Flag(IntFlag):
     INVERSE = 1024  # contract fact: quoted in USD contracts, margined in coin
     HAS_BACKFILL = 2048  # contract fact: history rows will follow, ended by BACKFILL_END
     INTERVAL_ASSUMED = 4096  # funding: the interval is a default, not the venue's word
-    SPOT = 8192  # contract fact: a spot market; it stands beside the perpetuals, never in their sums
-    REGULATED = 16384  # contract fact: a regulated futures venue; it stands beside them as well
-    PARTIAL = (
-        32768  # liquidations: one known part of them, such as a backstop; also a contract fact
-    )
+    SPOT = 8192  # contract fact: a spot market; it stands beside the perpetuals
+    REGULATED = 16384  # contract fact: a regulated futures venue; beside them as well
+    PARTIAL = 32768  # liquidations: one known part, such as a backstop; also a contract fact
 
 
 class Side(IntEnum):

@@ -123,6 +123,8 @@ def instrument(
             raise BadInstrument(
                 f"{venue}:{symbol}: name {name!r} must have 1 to {NAME_BYTES} bytes"
             )
+    if not symbol or not quote:
+        raise BadInstrument(f"{venue}: a contract without a symbol or a quote")
     try:
         size = Decimal(contract_size)
     except InvalidOperation:

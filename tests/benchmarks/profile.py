@@ -98,7 +98,7 @@ def _bursts(w: World, start_ns: int, n: int) -> None:
     for step in range(n):
         now = start_ns + step * NS_PER_S
         now_s = (now - u.origin_ns) / NS_PER_S
-        evaluate._step_bursts(u, 1.0, now, now_s, p)
+        evaluate.step_bursts(u, 1.0, now, now_s, p)
         evaluate._publish_bursts(u, 1.0, now_s, p)
 
 
@@ -110,8 +110,8 @@ def _machines(w: World, start_ns: int, n: int) -> None:
         now = start_ns + step * NS_PER_S
         evaluate._crowding(u, p)
         evaluate._step_quadrants(u, now, p)
-        evaluate._step_machine(u, 0, now, p)
-        evaluate._step_machine(u, 1, now, p)
+        evaluate.step_machine(u, 0, now, p)
+        evaluate.step_machine(u, 1, now, p)
         evaluate._publish_machines(u)
         evaluate._watch_feeds(u, now, p)
 

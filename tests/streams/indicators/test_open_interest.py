@@ -49,11 +49,21 @@ class Market:
             coin = venue.price_free_coin() if known else math.nan
             venue.path.put(START_NS // S + second, coin)
 
-    def row(self, c: Contract, t: float, quantity: float, price: float) -> None:
-        """Write an open interest; an inverse contract's quantity is in coin at `price` too."""
+    def row(
+        self, c: Contract, t: float, quantity: float, price: float, *, bare: bool = False
+    ) -> None:
+        """Write an open interest; an inverse contract's quantity is in coin at `price` too.
+
+        A `bare` row has what the venue knows without a price: the other follows at the engine's mark.
+        """
         usd = quantity * price
         self._pass(t)
-        self.log.at(t).open_interest(c, quantity, usd, price)
+        if bare:
+            known = (math.nan, usd) if c.inverse else (quantity, math.nan)
+            self.log.at(t).mark(c, price)
+            self.log.open_interest(c, *known)
+        else:
+            self.log.at(t).open_interest(c, quantity, usd, price)
         self.venues[c].rows.append((t, quantity, usd, price))
 
     def tick(self, t: int) -> None:
@@ -116,7 +126,8 @@ def test_every_tick_equals_the_recomputation_from_all_rows(
             quantity[c] *= 1.0 + rng.gauss(0.0, 2e-3)
             silent = c is THIRD and ticks // 3 < i < ticks // 2
             if not silent and (step_s > 5 or rng.random() < 0.4):
-                m.row(c, t - rng.uniform(0.1, 0.9), quantity[c], price)
+                bare = rng.random() < 0.5
+                m.row(c, t - rng.uniform(0.1, 0.9), quantity[c], price, bare=bare)
         m.tick(t)
         assert m.cents() == m.sums[t]
         compare_windows(m, t, names)
@@ -124,6 +135,58 @@ def test_every_tick_equals_the_recomputation_from_all_rows(
             for k, venue in enumerate(m.twins):
                 mean = m.engine._contracts[k]["open_interest"]["weight"]["mean"]
                 assert mean == pytest.approx(venue.mean_usd(m.ticks, floor_s), rel=1e-9)
+
+
+@pytest.mark.parametrize("contract", [LINEAR, INVERSE])
+def test_a_level_without_price_is_the_same_level_at_our_mark(contract: Contract) -> None:
+    hashes = set()
+    for bare in (True, False):
+        engine, log = Engine(), Log()
+        log.announce(contract)
+        for t in range(1, 40):
+            price = 2.0 ** (t % 5)  # a power of two, so that both ways of writing round alike
+            log.at(t).mark(contract, price)
+            quantity, usd = 300.0 + t, (300.0 + t) * price
+            if not bare:
+                log.open_interest(contract, quantity, usd, price)
+            elif contract.inverse:
+                log.open_interest(contract, math.nan, usd)
+            else:
+                log.open_interest(contract, quantity)
+        play(engine, log)
+        hashes.add(engine.state_hash())
+        assert reading(engine, "oi_coin") == 338.0
+        assert reading(engine, "oi_usd") == 338.0 * 8.0
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("contract", "mark_s", "level", "counter"),
+    [
+        (INVERSE, None, (math.nan, 5e6, math.nan), "oi_without_mark"),
+        (INVERSE, 1.0, (math.nan, 5e6, math.nan), "oi_without_mark"),  # the mark is too old by then
+        (INVERSE, 699.0, (math.nan, 5e6, math.nan), None),
+        (INVERSE, 699.0, (math.nan, math.nan, 50.0), "out_of_range"),
+        (INVERSE, 699.0, (math.nan, -1.0, 50.0), "out_of_range"),
+        (LINEAR, 699.0, (math.nan, 5e6, math.nan), "out_of_range"),
+    ],
+)
+def test_usd_alone_is_a_level_of_inverse_contracts_with_a_fresh_mark(
+    contract: Contract, mark_s: float | None, level: tuple[float, float, float], counter: str | None
+) -> None:
+    engine, log = Engine(), Log()
+    log.announce(contract)
+    log.at(0.5).heartbeat(contract)
+    if mark_s is not None:
+        log.at(mark_s).mark(contract, 50.0)
+    log.at(700.0).open_interest(contract, *level)
+    log.at(701.0).heartbeat(contract)
+    play(engine, log)
+    assert {name for name, count in engine.counters.items() if count} & {
+        "oi_without_mark", "out_of_range",
+    } == ({counter} if counter else set())  # fmt: skip
+    coin = reading(engine, "oi_coin")
+    assert math.isnan(coin) if counter else coin == 1e5
 
 
 def test_flow_and_effect_add_up_to_the_change_in_whole_cents() -> None:

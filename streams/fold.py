@@ -1,0 +1,271 @@
+"""What a row does: the inner loop over a block, and how each kind of row reaches its contract.
+
+`fold_rows` runs until Python has something to do: a contract fact or history row to take (CONTROL), or a
+signal to write (SAID).
+"""
+
+import math
+
+from streams.breakers import machine
+from streams.evaluate import step_bursts, step_machine, tick
+from streams.events import Channel, Flag, Kind
+from streams.indicators import (
+    bursts,
+    cascade,
+    funding,
+    gates,
+    liquidations,
+    open_interest,
+    price,
+)
+from streams.kernels.jit import NS_PER_S, Record, kernel
+
+DONE, CONTROL, SAID = 0, 1, 2
+
+TRADE, MARK, FUNDING, OPEN_INTEREST, LIQUIDATION = (
+    int(Kind.TRADE), int(Kind.MARK), int(Kind.FUNDING), int(Kind.OPEN_INTEREST), int(Kind.LIQUIDATION),
+)  # fmt: skip
+HEARTBEAT, FEED_UP, FEED_DOWN, GAP = (
+    int(Kind.HEARTBEAT), int(Kind.FEED_UP), int(Kind.FEED_DOWN), int(Kind.GAP),
+)  # fmt: skip
+FIRST_CONTROL = int(Kind.INSTRUMENT)
+BACKFILL, SNAPSHOT = int(Flag.BACKFILL), int(Flag.SNAPSHOT)
+INCOMPLETE = int(Flag.SAMPLED | Flag.PARTIAL)
+TRADE_CHANNEL = int(Channel.TRADE)
+SMALLEST_PRICE, LIMIT = 1e-15, 1e15
+
+
+@kernel
+def _apply_liquidation(
+    u: Record, c: Record, side: int, flags: int, quantity: float, notional: float, time_ns: int,
+    p: Record,
+) -> bool:  # fmt: skip
+    """Take a forced order at once: it may open a burst and so a cascade before the next tick."""
+    k = 0 if side > 0 else 1
+    now_s = (time_ns - u.origin_ns) / NS_PER_S
+    usd = liquidations.value_usd(flags, quantity, notional, c.price.mark, c.price.mark_ns, time_ns)
+    before = liquidations.apply(u.liquidations, c.liquidations, k, flags, usd, time_ns, now_s, p)
+    if not flags & INCOMPLETE:
+        cascade.apply(u.cascade, k, before, usd, time_ns, now_s, p)
+    bursts.order(u.burst[k], u.burst[1 - k], before, usd, time_ns)
+    step_bursts(u, 0.0, time_ns, now_s, p)
+    if u.burst[k].said != bursts.STARTED:
+        return False
+    u.trigger_ns = time_ns
+    step_machine(u, k, time_ns, p)
+    return True
+
+
+@kernel
+def _apply_open_interest(
+    u: Record, c: Record, time_ns: int, quantity: float, usd: float, mark: float, p: Record
+) -> bool:
+    """Take a level; what the venue left out of coin and USD follows at our own mark. False if it cannot."""
+    hold_ns = machine.ns(p.oi_hold_s)
+    stale_ns = hold_ns if u.live == 1 else price.HISTORY_STALE_NS  # candles are hourly
+    ours = c.price.mark if time_ns - c.price.mark_ns <= stale_ns else math.nan
+    if usd != usd:
+        mark = ours
+        usd = quantity * mark
+    elif quantity != quantity:  # of inverse contracts, where USD is exact
+        mark = ours
+        quantity = usd / mark if mark >= SMALLEST_PRICE else math.nan
+    elif mark != mark:
+        mark = usd / quantity if quantity > 0.0 else ours
+    if not SMALLEST_PRICE <= mark < LIMIT:
+        return False
+    open_interest.apply(
+        u.open_interest, c.open_interest, time_ns, quantity, usd, mark, c.feed.inverse == 1, hold_ns
+    )
+    return True
+
+
+@kernel
+def _price_or_nan(x: float) -> bool:
+    return x != x or SMALLEST_PRICE <= x < LIMIT
+
+
+@kernel
+def sane(kind: int, a: float, b: float, c: float, inverse: bool) -> bool:
+    """Return whether a market row's numbers can be true: positive, finite, NaN only where allowed.
+
+    Open interest needs coin, or USD of an inverse contract; the other follows at a mark.
+    """
+    if kind in (TRADE, LIQUIDATION):
+        return SMALLEST_PRICE <= a < LIMIT and 0.0 < b < LIMIT and 0.0 < c < LIMIT
+    if kind == OPEN_INTEREST:
+        coin, usd = 0.0 <= a < LIMIT, 0.0 <= b < LIMIT
+        known = (coin and (b != b or usd)) or (inverse and a != a and usd)
+        return known and _price_or_nan(c)
+    if kind == MARK:
+        return _price_or_nan(a) and _price_or_nan(b) and _price_or_nan(c)
+    return kind != FUNDING or -1.0 < a < 1.0
+
+
+@kernel
+def _apply_flow(u: Record, c: Record, side: int, quantity: float, usd: float) -> None:
+    """Take a trade of the perpetuals' tape."""
+    if side > 0:
+        u.bought_usd += usd
+    else:
+        u.sold_usd += usd
+    gates.trade(c.gates, usd if c.feed.inverse == 1 else quantity)
+
+
+@kernel
+def _check_open_interest(
+    u: Record, c: Record, time_ns: int, quantity: float, usd: float, counts: Record
+) -> None:
+    """Run a level through both gates. History has no trades beside it."""
+    if u.live == 0:
+        return
+    if time_ns - c.price.mark_ns <= liquidations.MARK_STALE_NS and gates.check_usd(
+        c.gates, quantity, usd, c.price.mark, time_ns
+    ):
+        counts.oi_usd_mismatch += 1
+    amount = usd if c.feed.inverse == 1 else quantity
+    if c.feed.channels & TRADE_CHANNEL == 0:
+        gates.restart(c.gates)
+    elif amount == amount and gates.check_volume(c.gates, amount, time_ns):
+        counts.oi_volume_violation += 1
+
+
+@kernel
+def _apply_market(
+    u: Record, contract: Record, kind: int, side: int, flags: int, time_ns: int,
+    a: float, b: float, c: float, interval_ns: int, counts: Record, p: Record,
+) -> bool:  # fmt: skip
+    """Take one market row; return whether it made the underlying speak."""
+    if not sane(kind, a, b, c, contract.feed.inverse == 1) or (
+        kind == FUNDING and not funding.plausible_interval(interval_ns)
+    ):
+        counts.out_of_range += 1
+        return False
+    if kind == TRADE:
+        contract.price.trade = a
+        contract.price.trade_ns = time_ns
+        if contract.feed.aside == 0:
+            _apply_flow(u, contract, side, b, c)
+    elif kind == MARK:
+        price.apply_mark(contract.price, time_ns, a, b, c)
+    elif kind == FUNDING:
+        funding.apply(contract.funding, time_ns, a, interval_ns)
+    elif contract.feed.aside == 1:
+        return False  # its open interest and forced orders are no part of the panel
+    elif kind == OPEN_INTEREST:
+        if _apply_open_interest(u, contract, time_ns, a, b, c, p):
+            _check_open_interest(u, contract, time_ns, a, b, counts)
+        else:
+            counts.oi_without_mark += 1
+    elif flags & SNAPSHOT:
+        counts.old_news += 1
+    else:
+        return _apply_liquidation(u, contract, side, flags, b, c, time_ns, p)
+    return False
+
+
+@kernel
+def _apply_feed(c: Record, kind: int, channels: int, time_ns: int) -> None:
+    if kind == HEARTBEAT:
+        c.feed.channels = channels
+        c.feed.heartbeat_ns = time_ns
+    elif kind == FEED_UP:
+        c.feed.channels |= channels
+        c.feed.heartbeat_ns = time_ns
+    elif kind == FEED_DOWN:
+        c.feed.channels &= ~channels
+    if kind != HEARTBEAT and channels & TRADE_CHANNEL:
+        gates.restart(c.gates)
+
+
+@kernel
+def find(keys: Record, slots: Record, mask: int, instrument: int) -> int:
+    """Return a contract's slot in the open-addressing table, -1 if it is not there."""
+    k = instrument & mask
+    while keys[k] != 0:
+        if keys[k] == instrument:
+            return slots[k]
+        k = (k + 1) & mask
+    return -1
+
+
+@kernel
+def _apply_row(
+    u: Record, contract: Record, row: Record, words: Record, time_ns: int, counts: Record, p: Record
+) -> bool:
+    kind = int(row.kind)
+    if kind < HEARTBEAT:
+        return _apply_market(
+            u,
+            contract,
+            kind,
+            row.side,
+            row.flags,
+            time_ns,
+            row.a,
+            row.b,
+            row.c,
+            words[6],
+            counts,
+            p,
+        )
+    _apply_feed(contract, kind, words[5], time_ns)
+    return False
+
+
+@kernel
+def fold_rows(
+    rows: Record, words: Record, start: int, history: bool, table: Record, world: Record,
+    tools: Record, tick_ns: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """Apply rows from `start`; return (next row, what is due, underlying).
+
+    Args:
+        rows: the block under the neutral dtype.
+        words: the same bytes as int64, shape (rows, 8).
+        start: first row to apply.
+        history: rows are BACKFILL rows of one underlying, in time order.
+        table: (keys, slots, mask), instrument ids to contract slots.
+        world: (contracts, owner, underlyings, members, sizes, holding, counts as an array of one).
+        tools: (parameters as an array of one, excitation, work, up): numbers and scratch space.
+        tick_ns: evaluation times are its multiples.
+    """
+    keys, slots, mask = table
+    contracts, owner, underlyings, members, sizes, holding, counted = world
+    settings, n, work, up = tools
+    p, counts = settings[0], counted[0]
+    for i in range(start, rows.size):
+        row = rows[i]
+        if row.kind >= FIRST_CONTROL or (row.flags & BACKFILL and not history):
+            return i, CONTROL, -1
+        slot = find(keys, slots, mask, words[i, 1])
+        if slot < 0 or row.kind == 0 or LIQUIDATION < row.kind < HEARTBEAT or row.kind > GAP:
+            counts.rows += 1
+            if slot < 0:
+                counts.unknown_instrument += 1
+            else:
+                counts.unknown_kind += 1
+            continue
+        k = owner[slot]
+        if sizes[k] == 0:  # nothing to stand beside yet
+            counts.rows += 1
+            continue
+        if holding[k] and not history:
+            return i, CONTROL, k
+        u = underlyings[k]
+        time_ns = row.exchange_ns
+        if time_ns < u.time_ns:
+            time_ns = u.time_ns
+            counts.late += 1
+        boundary = time_ns // tick_ns * tick_ns
+        if boundary > u.tick_ns:
+            if not history:
+                u.live = 1
+            counts.ticks += 1
+            if tick(u, contracts, members[k], sizes[k], boundary, not history, p, n, work, up):
+                return i, SAID, k
+        u.time_ns = time_ns
+        counts.rows += 1
+        if _apply_row(u, contracts[slot], row, words[i], time_ns, counts, p):
+            return i + 1, SAID, k
+    return rows.size, DONE, -1
