@@ -1,4 +1,4 @@
-"""Bybit v5's linear websocket as the venue documents it, over a simulated market.
+"""Bybit v5's websockets of contracts as the venue documents them, over a simulated market.
 
 One bad topic rejects a whole request. Tickers are a snapshot, then the fields that changed. Liquidations
 are complete, gathered for half a second. Clients have to ping.
@@ -6,22 +6,30 @@ are complete, gathered for half a second. Clients have to ping.
 
 import uuid
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from service.simulator.bybit_rest import BybitRest, ticker_fields
+from service.simulator.bybit_rest import BybitRest, Category, ticker_fields
 from service.simulator.listing import Listed, Listing
 from service.simulator.market import Market
 from service.simulator.market_events import Liquidation, MarketEvent, Tick, Trade
-from service.simulator.wire import MS_NS, SECOND_NS, Care, Frame, Heard, Peer, Reply, encode
+from service.simulator.wire import (
+    MS_NS,
+    SECOND_NS,
+    Care,
+    Frame,
+    Heard,
+    Peer,
+    Reply,
+    decimals,
+    encode,
+)
 
-PATHS = ("/v5/public/linear",)
 SILENCE_NS = 30 * SECOND_NS
 BATCH_NS = 500 * MS_NS
 MOST_ARGS_CHARACTERS = 21_000
 FIRST_SEQUENCE = 800_000_000_000
-KINDS = ("publicTrade", "tickers", "allLiquidation")
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -62,7 +70,7 @@ class _ForcedBatch(msgspec.Struct, gc=False):
 class BybitPeer(Peer):
     """One connection. It is cut when it has not pinged for longer than the venue allows."""
 
-    def __init__(self, face: "Bybit", now_ns: int) -> None:
+    def __init__(self, face: "BybitFace", now_ns: int) -> None:
         super().__init__(now_ns)
         self._face = face
         self._id = str(uuid.UUID(int=face.next_connection()))
@@ -98,6 +106,8 @@ class BybitPeer(Peer):
     def _subscribe(self, topics: list[str], number: str, now_ns: int) -> Heard:
         if sum(map(len, topics)) > MOST_ARGS_CHARACTERS:
             return self._answer("subscribe", number, error="error:args too long")
+        if len(topics) > self._face.most_args:
+            return self._answer("subscribe", number, error="error:args size >10")
         for topic in topics:
             if topic in self._topics:
                 message = f"error:already subscribed,topic:{topic}"
@@ -130,17 +140,18 @@ class _Batch(msgspec.Struct):
     data: list[_Forced]
 
 
-class Bybit:
-    """The face of Bybit's linear category."""
+class BybitFace:
+    """What the faces of all categories do: topics, trades, who may connect. A subclass is a category."""
 
-    name = "bybit"
+    name: ClassVar[str]
+    category: ClassVar[Category]
+    kinds: ClassVar[tuple[str, ...]]
+    most_args = 10_000
 
     def __init__(self, market: Market) -> None:
-        self._listing = Listing(market, "bybit")
-        self._rest = BybitRest(self._listing)
+        self._listing = Listing(market, self.name)
+        self._rest = BybitRest(self._listing, self.category)
         self._connections = 0
-        self._told: dict[int, dict[str, str]] = {}  # ticker fields as last published
-        self._batches: dict[str, _Batch] = {}
         self._last: dict[int, tuple[float, str]] = {}
 
     def next_connection(self) -> int:
@@ -154,13 +165,70 @@ class Bybit:
         query: Mapping[str, str],  # noqa: ARG002 - the face's contract; this venue has none
         now_ns: int,
     ) -> BybitPeer | None:
-        """Accept connections to the linear category."""
-        return BybitPeer(self, now_ns) if path in PATHS else None
+        """Accept connections to the category."""
+        return BybitPeer(self, now_ns) if path == f"/v5/public/{self.category}" else None
 
     def has(self, topic: str) -> bool:
         """Say whether a topic exists."""
-        kind, _, symbol = topic.partition(".")
-        return kind in KINDS and symbol in self._listing.by_symbol
+        kind, _, symbol = topic.rpartition(".")
+        return kind in self.kinds and symbol in self._listing.by_symbol
+
+    def snapshots(
+        self,
+        topics: Sequence[str],  # noqa: ARG002 - for those that have something to begin with
+        now_ns: int,  # noqa: ARG002
+    ) -> Iterator[Frame]:
+        """Write what a new subscription begins with: nothing."""
+        return iter(())
+
+    def rest(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
+        """Answer a GET."""
+        return self._rest.answer(path, query, now_ns)
+
+    def trade(self, trade: Trade, listed: Listed, wanted: Container[str]) -> Iterator[Frame]:
+        """Write a trade, if anybody wants it."""
+        topic = f"publicTrade.{listed.symbol}"
+        if topic not in wanted:
+            return
+        ms = trade.time_ns // MS_NS
+        number = (trade.contract << 48) | trade.number
+        one = _Trade(
+            ms, listed.symbol, "Buy" if trade.taker > 0 else "Sell",
+            size(listed, trade.quantity, trade.price), listed.price(trade.price),
+            self._direction(trade), _uuid(number), False, False, FIRST_SEQUENCE + 3 * trade.number,
+        )  # fmt: skip
+        yield Frame(topic, "trade", encode(_Trades(topic, "snapshot", ms, [one])), 1)
+
+    def _direction(self, trade: Trade) -> str:
+        last, word = self._last.get(trade.contract, (trade.price, "ZeroPlusTick"))
+        if trade.price > last:
+            word = "PlusTick"
+        elif trade.price < last:
+            word = "MinusTick"
+        elif not word.startswith("Zero"):
+            word = "Zero" + word
+        self._last[trade.contract] = (trade.price, word)
+        return word
+
+
+def size(listed: Listed, coin: float, price: float) -> str:
+    """Write a quantity of coin: as such, or of an inverse contract in dollars."""
+    if listed.inverse:
+        return decimals(listed.contracts(coin, price), 0)
+    return listed.size(coin)
+
+
+class Bybit(BybitFace):
+    """The face of Bybit's linear category, and in other hands of the inverse one."""
+
+    name: ClassVar[str] = "bybit"
+    category: ClassVar[Category] = "linear"
+    kinds = ("publicTrade", "tickers", "allLiquidation")
+
+    def __init__(self, market: Market) -> None:
+        super().__init__(market)
+        self._told: dict[int, dict[str, str]] = {}  # ticker fields as last published
+        self._batches: dict[str, _Batch] = {}
 
     def snapshots(self, topics: Sequence[str], now_ns: int) -> Iterator[Frame]:
         """Write the ticker snapshots that a new subscription begins with."""
@@ -184,40 +252,12 @@ class Bybit:
             if listed is None:
                 continue
             if isinstance(event, Trade):
-                yield from self._trade(event, listed, wanted)
+                yield from self.trade(event, listed, wanted)
             elif isinstance(event, Tick):
                 yield from self._delta(event, listed, wanted)
             elif isinstance(event, Liquidation):
                 yield from self._gather(event, listed, wanted)
         yield from self._due(now_ns)
-
-    def rest(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
-        """Answer a GET."""
-        return self._rest.answer(path, query, now_ns)
-
-    def _trade(self, trade: Trade, listed: Listed, wanted: Container[str]) -> Iterator[Frame]:
-        topic = f"publicTrade.{listed.symbol}"
-        if topic not in wanted:
-            return
-        ms = trade.time_ns // MS_NS
-        number = (trade.contract << 48) | trade.number
-        one = _Trade(
-            ms, listed.symbol, "Buy" if trade.taker > 0 else "Sell", listed.size(trade.quantity),
-            listed.price(trade.price), self._direction(trade), _uuid(number), False, False,
-            FIRST_SEQUENCE + 3 * trade.number,
-        )  # fmt: skip
-        yield Frame(topic, "trade", encode(_Trades(topic, "snapshot", ms, [one])), 1)
-
-    def _direction(self, trade: Trade) -> str:
-        last, word = self._last.get(trade.contract, (trade.price, "ZeroPlusTick"))
-        if trade.price > last:
-            word = "PlusTick"
-        elif trade.price < last:
-            word = "MinusTick"
-        elif not word.startswith("Zero"):
-            word = "Zero" + word
-        self._last[trade.contract] = (trade.price, word)
-        return word
 
     def _delta(self, tick: Tick, listed: Listed, wanted: Container[str]) -> Iterator[Frame]:
         topic = f"tickers.{listed.symbol}"
@@ -244,7 +284,8 @@ class Bybit:
         self._batches.setdefault(topic, _Batch(end_ns, [])).data.append(
             _Forced(
                 event.time_ns // MS_NS, listed.symbol, "Buy" if event.position > 0 else "Sell",
-                listed.size(event.quantity), listed.price(event.bankruptcy_price),
+                size(listed, event.quantity, event.bankruptcy_price),
+                listed.price(event.bankruptcy_price),
             )
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Bybit v5's market REST as documented, over a simulated market: cursors, newest first."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from service.simulator.funding import CAP, INTERVAL_NS
 from service.simulator.history import BarKind
@@ -21,6 +21,7 @@ BAR_STEPS_MS = {
 }
 
 _Query = Mapping[str, str]
+Category = Literal["linear", "inverse", "spot"]
 
 
 class Refused(Exception):  # noqa: N818 - the venue's answer, not a failure of ours
@@ -28,18 +29,20 @@ class Refused(Exception):  # noqa: N818 - the venue's answer, not a failure of o
 
 
 def ticker_fields(listed: Listed, tick: Tick) -> dict[str, str]:
-    """Write a contract's levels as the ticker does. `openInterest` counts both sides."""
-    one = tick.open_interest
+    """Write a contract's levels as the ticker does: `openInterest` counts both sides, in coin or dollars."""
+    one, value, places = tick.open_interest, tick.open_interest * tick.mark, 3
+    if listed.inverse:  # counted in dollars, and its value is coin
+        one, value, places = value, one, 0
     half = 0.5 * 10.0**-listed.contract.price_decimals
     return {
         "symbol": listed.symbol,
         "lastPrice": listed.price(tick.last),
         "markPrice": decimals(tick.mark, 2),
         "indexPrice": decimals(tick.index, 2),
-        "openInterest": decimals(2.0 * one, 3),
-        "openInterestValue": decimals(2.0 * one * tick.mark, 2),
-        "singleOpenInterest": decimals(one, 3),
-        "singleOpenInterestValue": decimals(one * tick.mark, 2),
+        "openInterest": decimals(2.0 * one, places),
+        "openInterestValue": decimals(2.0 * value, 2),
+        "singleOpenInterest": decimals(one, places),
+        "singleOpenInterestValue": decimals(value, 2),
         "nextFundingTime": str(tick.next_funding_ns // MS_NS),
         "fundingRate": decimals(tick.funding_rate, 8),
         "fundingIntervalHour": str(INTERVAL_NS // (3600 * SECOND_NS)),
@@ -52,14 +55,21 @@ def ticker_fields(listed: Listed, tick: Tick) -> dict[str, str]:
 
 
 class BybitRest:
-    """Answers GETs of the linear category."""
+    """Answers GETs of one category. Of the spot market only what is listed."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: Listing, category: Category) -> None:
         self._listing = listing
+        self._category = category
         self._limit = RateLimit(REQUESTS_PER_5S, 5 * SECOND_NS)
         self._routes: dict[str, Callable[[_Query, int], Any]] = {
             "/v5/market/time": _time,
             "/v5/market/instruments-info": self._instruments,
+        }
+        if category != "spot":
+            self._routes |= self._of_contracts()
+
+    def _of_contracts(self) -> dict[str, Callable[[_Query, int], Any]]:
+        return {
             "/v5/market/tickers": self._tickers,
             "/v5/market/open-interest": self._open_interest,
             "/v5/market/funding/history": self._funding,
@@ -91,35 +101,41 @@ class BybitRest:
             }
         )
 
+    def _check(self, query: _Query) -> None:
+        if query.get("category") != self._category:
+            raise Refused("params error: Category is invalid")
+
     def _listed(self, query: _Query) -> Listed:
-        _category(query)
+        self._check(query)
         listed = self._listing.by_symbol.get(query.get("symbol", ""))
         if listed is None:
             raise Refused("params error: symbol invalid")
         return listed
 
     def _instruments(self, query: _Query, _now_ns: int) -> Any:
-        _category(query)
+        self._check(query)
         limit = _limit(query, 500, 1000)
         every = list(self._listing.by_symbol.values())
         if query.get("symbol"):
             every = [self._listed(query)]
         if query.get("baseCoin"):
             every = [listed for listed in every if listed.coin == query["baseCoin"]]
+        if self._category == "spot":
+            return {"category": "spot", "list": [_pair(listed) for listed in every]}
         at = _cursor(query, "first")
         return {
-            "category": "linear",
+            "category": self._category,
             "list": [_instrument(listed) for listed in every[at : at + limit]],
             "nextPageCursor": f"first%3D{at + limit}" if at + limit < len(every) else "",
         }
 
     def _tickers(self, query: _Query, now_ns: int) -> Any:
-        _category(query)
+        self._check(query)
         chosen: Sequence[Listed] = list(self._listing.by_symbol.values())
         if query.get("symbol"):
             chosen = [self._listed(query)]
         ticks = [(c, self._listing.market.tick(c.index, now_ns)) for c in chosen]
-        return {"category": "linear", "list": [ticker_fields(c, tick) for c, tick in ticks]}
+        return {"category": self._category, "list": [ticker_fields(c, tick) for c, tick in ticks]}
 
     def _open_interest(self, query: _Query, now_ns: int) -> Any:
         listed = self._listed(query)
@@ -133,15 +149,16 @@ class BybitRest:
         more = len(found) > limit
         found = found[:limit]
         return {
-            "category": "linear",
+            "category": self._category,
             "symbol": listed.symbol,
             "list": [
                 {
-                    "openInterest": decimals(2.0 * level.coin, 8),
-                    "singleOpenInterest": decimals(level.coin, 8),
+                    "openInterest": decimals(2.0 * one, 8),
+                    "singleOpenInterest": decimals(one, 8),
                     "timestamp": str(level.time_ms),
                 }
                 for level in found
+                for one in (level.usd if listed.inverse else level.coin,)
             ],
             "nextPageCursor": f"before%3D{found[-1].time_ms}" if more else "",
         }
@@ -154,7 +171,7 @@ class BybitRest:
         start = integer(query, "startTime", 0)
         found = self._listing.market.history.payments(listed.index, start, end)
         return {
-            "category": "linear",
+            "category": self._category,
             "list": [
                 {
                     "symbol": listed.symbol,
@@ -175,7 +192,7 @@ class BybitRest:
         found = self._listing.market.history.bars(listed.index, kind, step, first, end)
         places = 8 if kind == "premium" else 2
         return {
-            "category": "linear",
+            "category": self._category,
             "symbol": listed.symbol,
             "list": [
                 [str(bar.start_ms), *(decimals(value, places) for value in bar[1:])]
@@ -186,11 +203,6 @@ class BybitRest:
 
 def _time(_query: _Query, now_ns: int) -> Any:
     return {"timeSecond": str(now_ns // SECOND_NS), "timeNano": str(now_ns)}
-
-
-def _category(query: _Query) -> None:
-    if query.get("category") != "linear":
-        raise Refused("params error: Category is invalid")
 
 
 def _limit(query: _Query, default: int, most: int) -> int:
@@ -212,14 +224,32 @@ def _cursor(query: _Query, name: str, default: int = 0) -> int:
     return int(value)
 
 
+def _pair(listed: Listed) -> dict[str, Any]:
+    tick = 10.0**-listed.contract.price_decimals
+    return {
+        "symbol": listed.symbol,
+        "baseCoin": listed.coin,
+        "quoteCoin": "USDT",
+        "innovation": "0",
+        "symbolType": "",
+        "status": "Trading",
+        "marginTrading": "utaOnly",
+        "stTag": "0",
+        "lotSizeFilter": {"basePrecision": "0.000001", "quotePrecision": "0.0000001",
+                          "minOrderAmt": "5", "maxLimitOrderQty": "83"},
+        "priceFilter": {"tickSize": decimals(tick, 4)},
+    }  # fmt: skip
+
+
 def _instrument(listed: Listed) -> dict[str, Any]:
     tick = 10.0**-listed.contract.price_decimals
     return {
         "symbol": listed.symbol,
-        "contractType": "LinearPerpetual",
+        "contractType": "InversePerpetual" if listed.inverse else "LinearPerpetual",
         "status": "Trading",
         "baseCoin": listed.coin,
-        "quoteCoin": "USDT",
+        "quoteCoin": "USD" if listed.inverse else "USDT",
+        "symbolType": "",
         "launchTime": "1585526400000",
         "deliveryTime": "0",
         "deliveryFeeRate": "",
@@ -230,7 +260,7 @@ def _instrument(listed: Listed) -> dict[str, Any]:
         "lotSizeFilter": {"minOrderQty": "0.001", "qtyStep": "0.001", "maxOrderQty": "1190.000"},
         "unifiedMarginTrade": True,
         "fundingInterval": INTERVAL_NS // (60 * SECOND_NS),
-        "settleCoin": "USDT",
+        "settleCoin": listed.coin if listed.inverse else "USDT",
         "copyTrading": "both",
         "upperFundingRate": decimals(CAP, 4),
         "lowerFundingRate": decimals(-CAP, 4),

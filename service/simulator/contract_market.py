@@ -55,6 +55,7 @@ class ContractMarket:
         self.last = self.index = index
         self.premium = self.mark_premium = self.funding_premium = premium
         self._scenario = scenario
+        self._activity = contract.activity
         self._offset = 0.0
         self._number = 0
         self._half_spread = scenario.spread_bp / 2e4
@@ -117,7 +118,7 @@ class ContractMarket:
             (1, self._longs, phase.long_rate),
             (-1, self._shorts, phase.short_rate),
         ):
-            for offset, size in process.second(rate):
+            for offset, size in process.second(rate * self._activity):
                 at = now.start_ns + int(offset * 1000.0) * MS_NS
                 mid = mid_from + (mid_to - mid_from) * offset
                 close = self._close(at, position, mean * size, mid)
@@ -142,7 +143,7 @@ class ContractMarket:
 
     def _voluntary(self, now: Second, mid_from: float, mid_to: float) -> list[_Deal]:
         rng, deals = self._flow, list[_Deal]()
-        rate = self._scenario.trade_rate * now.phase.trade_rate
+        rate = self._scenario.trade_rate * now.phase.trade_rate * self._activity
         mean = self._base * self._scenario.trade_size
         wanted = (self._base * now.oi_factor - self.open_interest) / OI_PULL_S
         opening = min(max(wanted / (rate * mean), -0.8), 0.8)

@@ -66,7 +66,7 @@ class Exchange:
         self.sent: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
-        self.accepted = 0
+        self.attempts = self.accepted = 0  # handshakes tried, and let in
         self.connections: set[Connection] = set()
         self.patience_wall_s = 3.0  # no deadline of the clock's is shorter than this for a client
         self._clock = clock
@@ -183,15 +183,18 @@ class Exchange:
         marks = {"x-treadmill-simulator": self._label, "content-type": "application/json"}
         status = faults.rest_override(path)
         if status is not None:
-            return web.Response(status=status, body=faults.rest_body or b"{}", headers=marks)
+            headers = marks | faults.rest_headers
+            return web.Response(status=status, body=faults.rest_body or b"{}", headers=headers)
         reply = self.face.rest(path, await _query(request), self._clock.now_ns())
         body = reply.body if faults.rest_body is None else faults.rest_body
         return web.Response(status=reply.status, body=body, headers=marks | reply.headers)
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         marks = {"x-treadmill-simulator": self._label}
+        self.attempts += 1
         if self.faults.refuse_status is not None:
-            return web.Response(status=self.faults.refuse_status, headers=marks)
+            headers = marks | self.faults.refuse_headers
+            return web.Response(status=self.faults.refuse_status, headers=headers)
         peer = self.face.connect(request.path, dict(request.query), self._clock.now_ns())
         if peer is None:
             return web.Response(status=404, headers=marks)
@@ -204,6 +207,8 @@ class Exchange:
         self.connections.add(connection)
         self.accepted += 1
         self._join(connection, peer.initial)
+        if peer.greeting:
+            connection.post(peer.greeting)
         sender = asyncio.create_task(self._send(connection))
         try:
             await self._listen(connection)

@@ -11,6 +11,8 @@ class Faults(msgspec.Struct, kw_only=True):
     muted: set[str] = set()  # channels ("liquidation"), streams, or "route:/market"
     rest_status: int | None = None  # answer every GET with this HTTP status
     rest_status_by_path: dict[str, int] = {}
+    rest_headers: dict[str, str] = {}  # with such an answer
+    refuse_headers: dict[str, str] = {}  # with a refused handshake
     rest_body: bytes | None = None  # answer every GET with this body
     rest_delay_s: float = 0.0  # wall seconds before an answer
 

@@ -55,6 +55,19 @@ class Listing:
         self.market = market
         self.by_index = {c.index: Listed(c) for c in market.contracts if c.venue == venue}
         self.by_symbol = {listed.symbol: listed for listed in self.by_index.values()}
+        self._all = dict(self.by_symbol)
+        market.listings.setdefault(venue, []).append(self)
+
+    def delist(self, symbol: str) -> None:
+        """Take a contract off the venue: it is neither listed nor traded there any more."""
+        listed = self.by_symbol.pop(symbol)
+        del self.by_index[listed.index]
+
+    def relist(self, symbol: str) -> None:
+        """List a contract of the market that is off the venue."""
+        listed = self._all[symbol]
+        self.by_symbol[symbol] = listed
+        self.by_index[listed.index] = listed
 
 
 class RateLimit:

@@ -7,12 +7,26 @@ the same events whatever the steps, so a market at 120 times the speed is the sa
 import math
 import random
 from operator import attrgetter
+from typing import Protocol
 
 from service.simulator.contract_market import SECOND_NS, ContractMarket, Second, decay
 from service.simulator.history import History
 from service.simulator.market_events import MarketEvent, Tick
 from service.simulator.scenario import Contract, Scenario, Underlying, contracts_of
 from service.simulator.schedule import Regime, Schedule
+
+
+class Listable(Protocol):
+    """What can take a contract off a venue and put it back."""
+
+    def delist(self, symbol: str) -> None:
+        """Take it off."""
+        ...
+
+    def relist(self, symbol: str) -> None:
+        """Put it back."""
+        ...
+
 
 RECOVERY_S = 6 * 3600.0  # the price is pulled back to where it started, so that laps can go on
 _time = attrgetter("time_ns")
@@ -62,6 +76,7 @@ class Market:
         self.scenario = scenario
         self.start_ns = start_ns // SECOND_NS * SECOND_NS
         self.contracts: tuple[Contract, ...] = contracts_of(scenario)
+        self.listings: dict[str, list[Listable]] = {}  # by venue; they list themselves
         self.history = History(scenario, self.contracts, self.start_ns)
         self._schedule = Schedule(scenario)
         self._common = random.Random(f"{scenario.seed}:common")
@@ -79,6 +94,16 @@ class Market:
     def regime(self) -> Regime:
         """The phase the market is truly in: what a watcher is asked to find out."""
         return self._schedule.regime
+
+    def delist(self, venue: str, symbol: str) -> None:
+        """Take a contract off a venue: it is neither listed nor traded there any more."""
+        for listing in self.listings[venue]:
+            listing.delist(symbol)
+
+    def relist(self, venue: str, symbol: str) -> None:
+        """List a contract that is off its venue."""
+        for listing in self.listings[venue]:
+            listing.relist(symbol)
 
     def tick(self, contract: int, now_ns: int) -> Tick:
         """Return a contract's present levels."""

@@ -1,4 +1,4 @@
-"""OKX v5's public websocket as the venue documents it, over a simulated market.
+"""OKX v5's public websocket of swaps as the venue documents it, over a simulated market.
 
 Sizes are contracts. A liquidation subscription begins with a snapshot of recent orders; the feed is a
 sample. Text "ping" is answered with text "pong", and a connection silent both ways for 30 s is closed.
@@ -6,7 +6,7 @@ sample. Text "ping" is answered with text "pong", and a connection silent both w
 
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -29,11 +29,13 @@ PATHS = ("/ws/v5/public", "/ws/v5/business")
 SILENCE_NS = 30 * SECOND_NS
 OPEN_INTEREST_EVERY_S = 3
 FUNDING_EVERY_S = 60
-RECENT_ORDERS = 20  # in the snapshot a liquidation subscription begins with
+RECENT_ORDERS = 40  # remembered for the snapshot that a liquidation subscription begins with
+#: The snapshot keeps its distance from the present, so that it can be counted what is news and what is not.
+SNAPSHOT_AGE_NS = 5 * SECOND_NS
 FIRST_ID = 1_700_000_000
 BY_CONTRACT = ("trades", "mark-price", "funding-rate", "open-interest")
 
-_Arg = dict[str, str]
+Arg = dict[str, str]
 
 
 class _Trade(msgspec.Struct, gc=False, rename="camel"):
@@ -61,7 +63,7 @@ class _Trades(msgspec.Struct, gc=False):
 class OkxPeer(Peer):
     """One connection."""
 
-    def __init__(self, face: "Okx", now_ns: int) -> None:
+    def __init__(self, face: "OkxFace", now_ns: int) -> None:
         super().__init__(now_ns)
         self._face = face
         self._id = f"{face.next_connection():08x}"
@@ -113,17 +115,14 @@ class OkxPeer(Peer):
         return Care()
 
 
-class Okx:
-    """The face of OKX's swaps. `throttle` may be changed while it runs."""
+class OkxFace:
+    """What the faces of all kinds of instruments do: who may connect, streams, trades, REST."""
 
-    name = "okx"
+    name: ClassVar[str]
 
-    def __init__(self, market: Market) -> None:
-        self.throttle = Throttle("dead_time")
-        self.recent: deque[tuple[int, Liquidation]] = deque(maxlen=RECENT_ORDERS)
-        self._listing = Listing(market, "okx")
-        self._settled: dict[int, float] = {}
-        self._rest = OkxRest(self._listing, self.recent)
+    def __init__(self, listing: Listing, rest: OkxRest) -> None:
+        self._listing = listing
+        self._rest = rest
         self._connections = 0
 
     def next_connection(self) -> int:
@@ -142,6 +141,31 @@ class Okx:
 
     def stream(self, arg: Any) -> str | None:
         """Return the name of a subscription's stream, None where there is no such channel."""
+        raise NotImplementedError
+
+    def greeting(self, stream: str, arg: Arg, now_ns: int) -> Iterator[Frame]:
+        """Write what a subscription begins with."""
+        raise NotImplementedError
+
+    def rest(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
+        """Answer a GET."""
+        return self._rest.answer(path, query, now_ns)
+
+
+class Okx(OkxFace):
+    """The face of OKX's swaps. `throttle` may be changed while it runs."""
+
+    name: ClassVar[str] = "okx"
+
+    def __init__(self, market: Market) -> None:
+        self.throttle = Throttle("dead_time")
+        self.recent: deque[tuple[int, Liquidation]] = deque(maxlen=RECENT_ORDERS)
+        self._settled: dict[int, float] = {}
+        listing = Listing(market, self.name)
+        super().__init__(listing, OkxRest(listing, self.recent))
+
+    def stream(self, arg: Any) -> str | None:
+        """Return the name of a subscription's stream, None where there is no such channel."""
         if not isinstance(arg, dict):
             return None
         channel, name = arg.get("channel"), arg.get("instId")
@@ -154,13 +178,17 @@ class Okx:
             return f"{channel}:{name}"
         return None
 
-    def greeting(self, stream: str, arg: _Arg, now_ns: int) -> Iterator[Frame]:
+    def greeting(self, stream: str, arg: Arg, now_ns: int) -> Iterator[Frame]:
         """Write what a subscription begins with: levels as they are, recent liquidations."""
         channel = arg["channel"]
         if channel == "liquidation-orders":
-            rows = [liquidation_row(self._listing, at, event) for at, event in self.recent]
+            rows = [
+                liquidation_row(self._listing, at, event)
+                for at, event in self.recent
+                if at < now_ns - SNAPSHOT_AGE_NS
+            ]
             if rows:
-                yield _frame(stream, "liquidation_snapshot", arg, rows)
+                yield frame(stream, "liquidation_snapshot", arg, rows)
             return
         if channel == "trades":
             return
@@ -178,7 +206,7 @@ class Okx:
             if listed is None:
                 continue
             if isinstance(event, Trade):
-                yield from _trade(event, listed, wanted)
+                yield from trade_frames(event, listed, wanted)
             elif isinstance(event, Tick):
                 yield from self._tick(event, listed, wanted)
             elif isinstance(event, Liquidation):
@@ -188,10 +216,6 @@ class Okx:
                 self._settled[event.contract] = event.rate
         for at_ns, chosen in self.throttle.due(now_ns):
             yield from self._forced(at_ns, chosen, wanted)
-
-    def rest(self, path: str, query: Mapping[str, str], now_ns: int) -> Reply:
-        """Answer a GET."""
-        return self._rest.answer(path, query, now_ns)
 
     def _tick(self, tick: Tick, listed: Listed, wanted: Container[str]) -> Iterator[Frame]:
         second, symbol = tick.time_ns // SECOND_NS, listed.symbol
@@ -217,7 +241,7 @@ class Okx:
         else:
             name, row = "funding", funding_row(listed, tick, self._settled.get(listed.index))
         arg = {"channel": channel, "instId": stream.partition(":")[2]}
-        return _frame(stream, name, arg, [row])
+        return frame(stream, name, arg, [row])
 
     def _forced(self, at_ns: int, event: Liquidation, wanted: Container[str]) -> Iterator[Frame]:
         self.recent.append((at_ns, event))
@@ -225,10 +249,11 @@ class Okx:
         if stream in wanted:
             arg = {"channel": "liquidation-orders", "instType": "SWAP"}
             row = liquidation_row(self._listing, at_ns, event)
-            yield _frame(stream, "liquidation", arg, [row], 1)
+            yield frame(stream, "liquidation", arg, [row], 1)
 
 
-def _trade(trade: Trade, listed: Listed, wanted: Container[str]) -> Iterator[Frame]:
+def trade_frames(trade: Trade, listed: Listed, wanted: Container[str]) -> Iterator[Frame]:
+    """Write a trade, if anybody wants it."""
     stream = f"trades:{listed.symbol}"
     if stream not in wanted:
         return
@@ -240,5 +265,6 @@ def _trade(trade: Trade, listed: Listed, wanted: Container[str]) -> Iterator[Fra
     yield Frame(stream, "trade", encode(_Trades(_TradeArg("trades", listed.symbol), [row])), 1)
 
 
-def _frame(stream: str, channel: str, arg: _Arg, rows: list[Any], count: int = 0) -> Frame:
+def frame(stream: str, channel: str, arg: Arg, rows: list[Any], count: int = 0) -> Frame:
+    """Write rows of a channel."""
     return Frame(stream, channel, encode({"arg": arg, "data": rows}), count)

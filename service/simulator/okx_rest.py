@@ -112,15 +112,24 @@ def liquidation_row(listing: Listing, at_ns: int, event: Liquidation) -> _Row:
 
 
 class OkxRest:
-    """Answers GETs about swaps."""
+    """Answers GETs about swaps, or where they are of spot what is listed."""
 
-    def __init__(self, listing: Listing, recent: Iterable[tuple[int, Liquidation]]) -> None:
+    def __init__(
+        self, listing: Listing, recent: Iterable[tuple[int, Liquidation]], *, kind: str = "SWAP"
+    ) -> None:
         self._listing = listing
         self._recent = recent
+        self._kind = kind
         self._limits: dict[str, RateLimit] = {}
         self._routes: dict[str, Callable[[_Query, int], list[Any]]] = {
             "/api/v5/public/time": lambda _query, now: [{"ts": str(now // MS_NS)}],
             "/api/v5/public/instruments": self._instruments,
+        }
+        if kind == "SWAP":
+            self._routes |= self._of_swaps()
+
+    def _of_swaps(self) -> dict[str, Callable[[_Query, int], list[Any]]]:
+        return {
             "/api/v5/public/mark-price": lambda q, now: self._levels(q, now, mark_row),
             "/api/v5/public/open-interest": lambda q, n: self._levels(q, n, open_interest_row),
             "/api/v5/public/funding-rate": self._funding,
@@ -167,9 +176,10 @@ class OkxRest:
         return list(self._listing.by_index.values())
 
     def _instruments(self, query: _Query, _now_ns: int) -> list[Any]:
-        if query.get("instType") != "SWAP":
+        if query.get("instType") != self._kind:
             raise Refused("51000", "Parameter instType error")
-        return [_instrument(listed) for listed in self._chosen(query)]
+        write = _swap if self._kind == "SWAP" else _pair
+        return [write(listed) for listed in self._chosen(query)]
 
     def _levels(
         self, query: _Query, now_ns: int, write: Callable[[Listed, Tick], _Row]
@@ -260,7 +270,29 @@ def _body(code: str, message: str, data: list[Any], status: int = 200) -> Reply:
     return json_reply({"code": code, "msg": message, "data": data}, status)
 
 
-def _instrument(listed: Listed) -> _Row:
+def _pair(listed: Listed) -> _Row:
+    places = listed.contract.price_decimals
+    return {
+        "instType": "SPOT",
+        "instId": listed.symbol,
+        "instFamily": "",
+        "baseCcy": listed.coin,
+        "quoteCcy": "USDT",
+        "settleCcy": "",
+        "ctVal": "",
+        "ctMult": "",
+        "ctValCcy": "",
+        "ctType": "",
+        "tickSz": decimals(10.0**-places, places),
+        "lotSz": "0.00000001",
+        "minSz": "0.00001",
+        "state": "live",
+        "ruleType": "normal",
+        "instCategory": "1",
+    }
+
+
+def _swap(listed: Listed) -> _Row:
     return {
         "instType": "SWAP",
         "instId": listed.symbol,
@@ -283,4 +315,5 @@ def _instrument(listed: Listed) -> _Row:
         "minSz": "0.01",
         "state": "live",
         "ruleType": "normal",
+        "instCategory": "1",
     }

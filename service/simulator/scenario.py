@@ -40,6 +40,7 @@ class Underlying(msgspec.Struct, frozen=True, kw_only=True):
     price_decimals: int = 1
     size_decimals: int = 3  # of quantities in coin
     okx_contract: str = "0.01"  # coin a contract
+    activity: float = 1.0  # trades and liquidations, of the scenario's rates
 
 
 class Excitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +123,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     contract_size: str
     inverse: bool
     spot: bool
+    activity: float  # trades and liquidations, of the scenario's rates
     price_decimals: int
     lot: float  # smallest quantity, coin
     open_interest: float  # at the start, coin
@@ -152,7 +154,8 @@ def contracts_of(scenario: Scenario) -> tuple[Contract, ...]:
     for coin in scenario.underlyings:
         for venue, share in scenario.shares:
             lists = LISTINGS[venue]
-            size = coin.okx_contract if lists.size == "okx" else lists.size
+            listed_size = lists.sizes.get(coin.name, lists.size)
+            size = coin.okx_contract if listed_size == "okx" else listed_size
             in_contracts = lists.size != "1" and not lists.inverse
             lot = float(size) / 100.0 if in_contracts else 10.0**-coin.size_decimals
             found.append(
@@ -164,6 +167,7 @@ def contracts_of(scenario: Scenario) -> tuple[Contract, ...]:
                     contract_size=size,
                     inverse=lists.inverse,
                     spot=lists.spot,
+                    activity=coin.activity,
                     price_decimals=coin.price_decimals,
                     lot=lot,
                     open_interest=coin.open_interest * share,

@@ -63,6 +63,7 @@ class Peer:
     def __init__(self, now_ns: int) -> None:
         self.opened_ns = self.heard_ns = self.told_ns = self.ponged_ns = self.pinged_ns = now_ns
         self.initial: list[str] = []  # streams named by the URL
+        self.greeting: list[Frame] = []  # said before the client has said anything
 
     def hear(self, message: bytes, now_ns: int) -> Heard:
         """Answer one text message."""
