@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format lint types lock clean $(VENV)
+.PHONY: help demo test check answers bench format lint types lock clean $(VENV)
 
 help: ## this list
 	@grep -E '^[.a-z]+:.*## ' Makefile | sed -E 's/^([.a-z]+):.*## /\1|/' | \
@@ -20,6 +20,9 @@ test: $(INSTALLED) ## every test; ARGS="-k cascade" narrows it
 	@$(PY) -m pytest $(ARGS)
 
 check: lint types test ## all that CI asks
+
+answers: $(INSTALLED) ## recorded messages against their answer key; ARGS="--shared FOLDER"
+	@$(PY) -m tests.answers $(ARGS)
 
 bench: $(INSTALLED) ## measured costs, as a table
 	@$(PY) -m tests.benchmarks $(ARGS)

@@ -15,6 +15,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from service import configuration, logs
 from service.clock import WallClock
@@ -76,6 +77,7 @@ def _venues(settings: Settings) -> dict[str, Any]:
     from service.venues.registry import VENUES
 
     configuration.require_venues(settings, VENUES)
+    configuration.require_folders(settings)
     return {name: VENUES[name] for name in settings.venues}
 
 
@@ -292,6 +294,27 @@ def tail(
                 sys.stdout.buffer.flush()
 
     _until_stopped(lambda stop: _cancel_on(stop, copy()))
+
+
+@app.command(name="venues")
+def show_venues(
+    names: Annotated[list[str] | None, typer.Argument(help="Venues in full; without, all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything declared, as JSON.")] = False,
+) -> None:
+    """Print what each venue gives: sides, units, completeness, gaps, and the evidence for it."""
+    from service import venue_tables
+
+    chosen = venue_tables.declared(names)
+    if as_json:
+        told = [venue_tables.details(name, one) for name, one in chosen.items()]
+        typer.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
+        return
+    console = Console()
+    for heading, columns, rows in venue_tables.tables(chosen, in_full=bool(names)):
+        table = Table(*columns, title=heading, title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
 
 
 @app.command(name="config")

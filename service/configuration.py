@@ -6,6 +6,7 @@ here looks at the process's own environment: the caller hands it in.
 """
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -104,6 +105,23 @@ def require_venues(settings: Settings, known: Collection[str]) -> None:
                 raise SettingsError(
                     f"{name} names {venue!r}, which has no module: use {', '.join(sorted(known))}"
                 )
+
+
+def require_folders(settings: Settings) -> None:
+    """Check that the folders the operator provides are there.
+
+    Raises:
+        SettingsError: one is not, or cannot be listed.
+    """
+    folder = settings.daily_files_dir
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise SettingsError(
+            f"daily_files_dir = {str(folder)!r}: no such folder; make it or unset it"
+        )
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise SettingsError(f"daily_files_dir = {str(folder)!r}: cannot be listed; permit it")
 
 
 def chosen(globs: Collection[str], name: str) -> bool:

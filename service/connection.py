@@ -33,9 +33,9 @@ from streams.events import Channel, DownReason
 #: Largest message the socket takes. Larger than what is read, so that an oversized frame is one rejected
 #: frame and not the end of the connection.
 MESSAGE_MAX: Final = 64 << 20
-#: Wall seconds: half-open connections are noticed within the sum of the two.
-PING_EVERY_S: Final = 5.0
-PING_TIMEOUT_S: Final = 5.0
+#: Wall seconds: half-open connections are noticed within the sum of the two, which is less than ten.
+PING_EVERY_S: Final = 4.5
+PING_TIMEOUT_S: Final = 4.5
 #: Seconds before a connection is replaced because of what it delivers: it still delivers.
 GARBLED_PAUSE_S: Final = 30.0
 #: What the library says when no pong came.
@@ -155,9 +155,11 @@ class Link:
             self._end(Ending(reason, action.cause.value))
 
     async def _read(self, socket: ClientConnection, wake_ns: int) -> None:
-        clock, publisher = self._intake.clock, self._intake.publisher
-        while self.ending is None and clock.now_ns() < wake_ns:
+        intake, publisher = self._intake, self._intake.publisher
+        now_ns = intake.clock.now_ns()
+        while self.ending is None and now_ns < wake_ns:
             self._take(await socket.recv(decode=False))
+            now_ns = intake.received_ns
             if publisher.full:
                 await publisher.drained()
 
@@ -165,13 +167,12 @@ class Link:
         try:
             name = self._intake.frame(self._decoder, frame, self._number)
         except VenueRefused:
-            self.session.refused(self._intake.clock.now_ns())
+            self.session.refused(self._intake.received_ns)
             return
-        now_ns = self._intake.clock.now_ns()
         if name is None:
             if self._intake.garbled:
-                self.session.garbled(now_ns)
-        elif self.session.received(name, now_ns):
+                self.session.garbled(self._intake.received_ns)
+        elif self.session.received(name, self._intake.received_ns):
             self._on_live(self)
 
 
@@ -232,9 +233,11 @@ class Keeper:
     async def _wait(self, delay_ns: int) -> None:
         clock = self._intake.clock
         await clock.sleep(delay_ns / NS)
+        await clock.sleep(self._pacer.reserve(clock.now_ns()) / NS)
+        # Others of the venue's connections may have earned a ban while this one waited for its turn.
         while (left_ns := self._ban.until_ns - clock.now_ns()) > 0:
             await clock.sleep(left_ns / NS)
-        await clock.sleep(self._pacer.reserve(clock.now_ns()) / NS)
+            await clock.sleep(self._pacer.reserve(clock.now_ns()) / NS)
         self._backoff.tried(clock.now_ns())
 
     def _next_delay_ns(self, link: Link) -> int:

@@ -41,6 +41,7 @@ def demo_settings(settings: Settings, speed: float, urls: dict[str, tuple[str, s
         settings,
         venues=tuple(urls),
         underlyings=("*",),
+        daily_files_dir=None,  # no real settlements among simulated prices
         heartbeat_s=max(settings.heartbeat_s, 0.02 * speed),
         silence_s=60.0,
         future_tolerance_s=max(settings.future_tolerance_s, 1.0 * speed),

@@ -16,6 +16,7 @@ from service.embedded import publish
 from service.health import Health
 from service.ingestion import Hooks, Ingestion
 from service.kafka import KafkaSink, Producer
+from service.memory import settle
 from service.processor import Block
 from service.publisher import Publisher
 from service.records import Outgoing, json_record
@@ -110,11 +111,12 @@ class IngestHalf:
 
     async def _serve(self, producer: Producer, publisher: Publisher, ingestion: Ingestion) -> None:
         settings = self.settings
-        checks = {"venues": lambda: len(ingestion.live) == len(self._venues) or "not all started"}
+        checks = {"venues": lambda: bool(ingestion.live) or "none of the venues has been read yet"}
         async with Health(
             self.telemetry, checks, host=settings.http_host, port=settings.http_port
         ) as health:
             _log.info("ingesting", venues=list(self._venues), health_port=health.port)
+            settle()
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(publisher.run())

@@ -17,6 +17,7 @@ from service.bus import EmbeddedBus, LocalLog
 from service.clock import Clock
 from service.health import Health
 from service.ingestion import Hooks, Ingestion
+from service.memory import settle
 from service.publisher import Publisher
 from service.settings import Settings
 from service.snapshots import FileStore, Snapshot
@@ -214,6 +215,7 @@ class EmbeddedRun:
         while True:
             await asyncio.sleep(self.settings.snapshot_interval_s)
             await self._save()
+            settle()  # the kernels have been loaded by what was folded
 
     async def _measure(self, publisher: Publisher, ingestion: Ingestion) -> None:
         """Tell the metrics each second what only its owner knows."""

@@ -4,6 +4,7 @@ Ids that count up by one make every loss visible, across connections too. A hole
 late, over the connection that is being replaced or by REST; whatever fits no hole has come before.
 """
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -17,19 +18,24 @@ GRACE_NS: Final = 2 * NS
 HOLE_MAX: Final = 200_000
 #: Holes kept of one contract.
 HOLES_MAX: Final = 64
+#: A process that was away for longer begins anew: what it missed is history by then.
+RESUME_NS: Final = 3600 * NS
+#: A hole that is being asked for is due again only when somebody says so.
+_ASKING: Final = 2**63 - 1
 #: Ids that begin again lower, this much later in the venue's time, are a new count.
 RESTART_NS: Final = 60 * NS
 
 
 class Hole(msgspec.Struct):
-    """Ids `first` to `last`. Times are the venue's, of the trades around; `found_ns` is ours."""
+    """Ids `first` to `last`. Times are the venue's, of the trades around; `found_ns`, `ask_ns` are ours."""
 
     first: int
     last: int
     from_ns: int
     to_ns: int
     found_ns: int
-    asked: bool = False
+    ask_ns: int  # when to ask for it
+    asked: bool = False  # at least once
 
     @property
     def gap(self) -> Gap:
@@ -41,6 +47,11 @@ class _Tape(msgspec.Struct):
     last: int
     last_ns: int
     holes: list[Hole] = []
+
+
+class _Left(msgspec.Struct):
+    at_ns: int
+    tapes: dict[int, _Tape]
 
 
 class Holes:
@@ -73,26 +84,65 @@ class Holes:
         if len(tape.holes) == HOLES_MAX:
             oldest = tape.holes.pop(0)
             self.overflowed += oldest.last - oldest.first + 1
-        tape.holes.append(Hole(tape.last + 1, number - 1, tape.last_ns, exchange_ns, received_ns))
+        before, due_ns = tape.last_ns, received_ns + GRACE_NS
+        hole = Hole(tape.last + 1, number - 1, before, exchange_ns, received_ns, due_ns)
+        tape.holes.append(hole)
 
     def due(self, now_ns: int) -> list[tuple[int, Hole]]:
-        """Return (instrument, hole) of holes that have outlived the grace; each is said once."""
+        """Return (instrument, hole) of holes to ask for now; said again only after `ask_again`."""
         found = []
         for instrument, tape in self._tapes.items():
             for hole in tape.holes:
-                if not hole.asked and now_ns - hole.found_ns >= GRACE_NS:
-                    hole.asked = True
+                if now_ns >= hole.ask_ns:
+                    hole.ask_ns = _ASKING
                     found.append((instrument, hole))
         return found
 
+    def ask_again(self, instrument: int, first: int, last: int, at_ns: int) -> int:
+        """Let what is left of the holes between two ids be due at `at_ns`; return how many trades that is."""
+        left = self._between(instrument, first, last)
+        for hole in left:
+            hole.asked, hole.ask_ns = True, at_ns
+        return sum(hole.last - hole.first + 1 for hole in left)
+
     def give_up(self, instrument: int, first: int, last: int) -> int:
         """Close what is left of the holes between two ids; return how many trades never came."""
-        tape = self._tapes.get(instrument)
-        if tape is None:
-            return 0
-        left = [hole for hole in tape.holes if first <= hole.first and hole.last <= last]
-        tape.holes = [hole for hole in tape.holes if hole not in left]
+        left = self._between(instrument, first, last)
+        if left:
+            tape = self._tapes[instrument]
+            tape.holes = [hole for hole in tape.holes if hole not in left]
         return sum(hole.last - hole.first + 1 for hole in left)
+
+    def _between(self, instrument: int, first: int, last: int) -> list[Hole]:
+        tape = self._tapes.get(instrument)
+        holes = [] if tape is None else tape.holes
+        return [hole for hole in holes if first <= hole.first and hole.last <= last]
+
+    def leave(self, file: Path, now_ns: int) -> None:
+        """Write down where every tape ends, for the process that comes after this one."""
+        left = _Left(now_ns, self._tapes)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(".new")
+        draft.write_bytes(msgspec.json.encode(left))
+        draft.replace(file)
+
+    def resume(self, file: Path, now_ns: int) -> None:
+        """Go on where another process ended, so that the next trade tells what came meanwhile.
+
+        What was written down is used once: after a crash nobody knows any more what the log has.
+        """
+        try:
+            left = msgspec.json.decode(file.read_bytes(), type=_Left)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return
+        finally:
+            file.unlink(missing_ok=True)
+        if now_ns - left.at_ns > RESUME_NS:
+            return
+        self._tapes = left.tapes
+        for tape in self._tapes.values():
+            for hole in tape.holes:
+                hole.found_ns = hole.ask_ns = now_ns
 
 
 def _fits(holes: list[Hole], number: int) -> bool:

@@ -26,6 +26,8 @@ from streams.instruments import Instrument
 NS: Final = 1_000_000_000
 #: Wall seconds between heartbeats at least, however fast log time runs.
 HEARTBEAT_FLOOR_S: Final = 0.01
+#: Seconds of log time between a refusal and the next look at what the venue lists.
+REFUSED_S: Final = 15.0
 
 _log = structlog.get_logger(__name__)
 
@@ -175,6 +177,19 @@ class VenueIngest:
 
     async def run(self) -> None:
         """Ingest until cancelled; on the way out every feed is declared stopped."""
+        holes, folder = self.intake.screen.holes, self._options.data_dir
+        if holes is None or folder is None:
+            await self._run()
+            return
+        file = folder / f"tapes-{self.intake.venue}.json"
+        holes.resume(file, self._clock.now_ns())
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            holes.leave(file, self._clock.now_ns())
+            raise
+
+    async def _run(self) -> None:
         self._announce(self.instruments)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._links.run(self._venue.plan(self.instruments)))
@@ -190,7 +205,7 @@ class VenueIngest:
     async def _watch(self, follow: Follow, group: asyncio.TaskGroup) -> None:
         """Look at the venue's list again and again, and follow what it lists."""
         while True:
-            await self._clock.sleep(self._options.discover_s)
+            await self._time_to_look()
             try:
                 seen = await follow.look()
             except VenueError as error:
@@ -201,6 +216,17 @@ class VenueIngest:
             if change:
                 await self._take(change, group)
                 follow.changed(self.instruments)
+
+    async def _time_to_look(self) -> None:
+        """Wait between looks, shorter after a refusal: a contract that is gone may take others with it."""
+        refused = self.intake.refused
+        refused.clear()
+        try:
+            async with asyncio.timeout(self._options.discover_s / self._clock.speed):
+                await refused.wait()
+            await self._clock.sleep(min(REFUSED_S, self._options.discover_s))
+        except TimeoutError:
+            pass
 
     async def _take(self, change: Change, group: asyncio.TaskGroup) -> None:
         intake, new = self.intake, (*change.listed, *change.respecified)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import structlog
 
+from service import daily
 from service.clock import Clock
 from service.configuration import chosen
 from service.ingest import IngestOptions, VenueHealth, VenueIngest, discover, rest_client
@@ -81,18 +82,31 @@ class Ingestion:
         self._stats = stats
         self._hooks = hooks or Hooks()
         self._unmapped: set[tuple[str, str]] = set()
+        self._daily = self._daily_files()
 
     async def run(self) -> None:
         """Read all venues until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name, venue in self._venues.items():
                 group.create_task(self._venue(name, venue))
+            if self._daily is not None:
+                group.create_task(self._daily.run())
+
+    def _daily_files(self) -> daily.DailyFiles | None:
+        folder = self._settings.daily_files_dir
+        if folder is None:
+            return None
+        return daily.DailyFiles(
+            folder, self._publisher, self._clock, self._stats, wanted=self._wanted, tell=self.tell
+        )
 
     def report(self, telemetry: Telemetry) -> None:
         """Set the gauges of every venue; what is not being read is down."""
-        for name in self._venues:
-            ingest = self.live.get(name)
-            health = ingest.health() if ingest is not None else _NOT_STARTED
+        healths = dict.fromkeys(self._venues, _NOT_STARTED)
+        healths |= {name: ingest.health() for name, ingest in self.live.items()}
+        if self._daily is not None:
+            healths[daily.NAME] = msgspec.structs.replace(_NOT_STARTED, live=self._daily.feeds.live)
+        for name, health in healths.items():
             telemetry.connected(name, health.connections)
             telemetry.rest_budget(name, health.budget_used, health.banned_until_ns)
             for channel in Channel.ALL:

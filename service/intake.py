@@ -1,5 +1,6 @@
 """One venue's door: bytes in, screened rows in the publisher's buffer, everything counted."""
 
+import asyncio
 from collections.abc import Callable
 from itertools import count
 from typing import Final
@@ -45,6 +46,8 @@ class Intake:
         self.feeds = Feeds(publisher.buffer)
         self.screen = Screen(int(future_s * 1e9), contiguous=contiguous)
         self.numbers = count(1)  # of connections; 0 is REST
+        self.refused = asyncio.Event()  # the venue said no to something we asked for
+        self.received_ns = clock.now_ns()  # of the last frame
         self.garbled = False  # the last rejected frame was no message at all
         self._frame_max = frame_max
         self._dead_letter = dead_letter
@@ -56,7 +59,7 @@ class Intake:
         Raises:
             VenueRefused: the frame says that the venue refused something. Counted already.
         """
-        received_ns = self.clock.now_ns()
+        received_ns = self.received_ns = self.clock.now_ns()
         if self._tap is not None:
             self._tap(self.venue, received_ns, frame)
         if len(frame) > self._frame_max:
@@ -67,6 +70,7 @@ class Intake:
             name = decoder.decode(frame, received_ns, self.out)
         except VenueRefused:
             self._undo(start, "refused", frame)
+            self.refused.set()
             raise
         except MalformedFrame as malformed:
             self._undo(start, malformed.reason, frame)

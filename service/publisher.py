@@ -122,16 +122,17 @@ class Publisher:
 
     def note(self, name: str) -> None:
         """Say that a frame of this name may have left rows. Liquidations and full blocks do not linger."""
-        if not self.buffer.rows:
+        rows = self._buffer.rows
+        if not rows:
             return
         self._some.set()
-        if name == "liquidation" or self.buffer.rows >= self._max_rows * self.stats.stretch:
+        if name == "liquidation" or rows >= self._max_rows * self.stats.stretch:
             self._now.set()
 
     @property
     def full(self) -> bool:
         """Whether the sink is so far behind that writers should wait for `drained`."""
-        return self.buffer.rows >= FULL_ROWS
+        return self._buffer.rows >= FULL_ROWS
 
     async def drained(self) -> None:
         """Wait until what is in the buffer now has gone to the sink."""

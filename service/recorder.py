@@ -42,7 +42,7 @@ class Recorder:
     ) -> None:
         self.frames = 0
         self.stats = MemoryStats()
-        self._settings = msgspec.structs.replace(settings, warmup_days=0)
+        self._settings = msgspec.structs.replace(settings, warmup_days=0, daily_files_dir=None)
         self._venues = venues
         self._clock = clock
         self._path = path

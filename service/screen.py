@@ -107,7 +107,8 @@ class Screen:
             if not self._copies.is_new(key, connection):
                 return "duplicate"
         if self.lag_ns is None and kind <= _MARK and not flags & _OLD_NEWS:
-            self.lag_ns = received_ns - exchange_ns
+            # a row that bears our own time says nothing about the venue's
+            self.lag_ns = received_ns - exchange_ns or None
         return None
 
     def _repeated(self, instrument: int, sequence: int, exchange_ns: int, connection: int) -> bool:

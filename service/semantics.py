@@ -91,7 +91,7 @@ class LiquidationFeed(msgspec.Struct, frozen=True, kw_only=True):
     source: Source = "websocket"
     completeness: Completeness
     rule: str = ""
-    side: Literal["order", "position", "taker", ""] = ""
+    side: Literal["order", "position", "taker", "counterparty", ""] = ""
     price: Literal["fill", "bankruptcy", "order", "mark", ""] = ""
     unit: Unit = "coin"
     first: First = "nothing"

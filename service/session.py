@@ -135,14 +135,16 @@ class Session:
         self._refused = False
         self._span_ns = now_ns
         self._frames = self._garbled = 0
-        self._seen_ns: dict[Channel, int] = {}
+        self._seen_ns: dict[int, int] = {}  # by bits of channels
         self._control = {
-            name: channels & plan.control
+            name: int(channels & plan.control)
             for name, channels in FRAME_CHANNELS.items()
             if channels & plan.control
         }
 
     def _advance(self, step: Step) -> bool:
+        if step is Step.DATA and self.phase is Phase.LIVE:
+            return False  # nearly every frame; members of an Enum are slow to look up
         after = TRANSITIONS.get((self.phase, step))
         if after is None:
             return False
@@ -162,7 +164,7 @@ class Session:
 
     def received(self, name: FrameName, now_ns: int) -> bool:
         """Take note of a frame; True if it made the connection live."""
-        if self.phase in {Phase.CONNECTING, Phase.CLOSED}:
+        if self.phase is Phase.CONNECTING or self.phase is Phase.CLOSED:
             return False
         self.transport_ns = now_ns
         self._frames += 1
@@ -255,10 +257,10 @@ class Session:
         if self.phase is not Phase.LIVE:
             return Channel(0)
         heard, proven = Channel(0), Channel(0)
-        for channels, seen_ns in self._seen_ns.items():
-            proven |= channels
+        for bits, seen_ns in self._seen_ns.items():
+            proven |= Channel(bits)
             if now_ns - seen_ns <= 3 * self._silence_ns:
-                heard |= channels
+                heard |= Channel(bits)
         if proven == self.plan.control:
             heard |= self.plan.channels & ~self.plan.control
         return heard

@@ -45,6 +45,12 @@ _ANYWHERE = r"://([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(:\d+)?(/\S*)?\Z"
 _NEAR = r"://(127\.0\.0\.1|\[::1\]|[A-Za-z0-9-]+)(:\d+)?(/\S*)?\Z"
 _NEAR_WORDS = " to this machine or a one-word host"
 
+#: All there are but `coinbase_adv`, which tells the same trades as `coinbase`.
+DEFAULT_VENUES: Final = (
+    "aster", "binance_coin", "binance_spot", "binance_usdm", "bitfinex", "bitget", "bitmex", "bybit",
+    "bybit_coin", "bybit_spot", "coinbase", "coinbase_cde", "deribit", "dydx", "gate", "hyperliquid",
+    "kraken_perp", "kraken_spot", "okx", "okx_spot",
+)  # fmt: skip
 VenueName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,12}\Z")]
 Glob = Annotated[str, Meta(pattern=r"^[^\sa-z,]{1,12}\Z")]
 _GLOBS = "upper-case names, * and ? stand for any"
@@ -114,7 +120,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     venues: Annotated[
         tuple[VenueName, ...],
         _is("Exchanges to listen to.", form="names of the modules in service/venues", min_length=1),
-    ] = ("binance_usdm", "bybit", "okx")
+    ] = DEFAULT_VENUES
     underlyings: Annotated[tuple[Glob, ...], _is("Coins to watch.", form=_GLOBS, min_length=1)] = (
         "BTC",
         "ETH",
@@ -123,6 +129,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Annotated[
         Path, _is("Folder for the local log, snapshots and ban times; made if absent.")
     ] = Path("data")
+    daily_files_dir: (
+        Annotated[
+            Path,
+            _is("Folder of CSV files of CME's daily settlements; unset reads none.", form="path"),
+        ]
+        | None
+    ) = None
 
     http_host: Annotated[
         str,

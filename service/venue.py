@@ -152,6 +152,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     semantics: Semantics
     websocket_url: str
     rest_url: str
+    headers: dict[str, str] = {}  # said in the handshake and with every request
     ping: bytes | None = None  # what the client must say to stay connected; None: protocol pings do
     ping_every_s: float = 20.0
     lifetime_s: float | None = None  # the venue cuts older connections; we rotate before

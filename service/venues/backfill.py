@@ -46,13 +46,19 @@ class Backfill:
             coin, notional_usd, mark_price,
         ))  # fmt: skip
 
-    def settlements(self, rates: Mapping[int, float]) -> None:
-        """Add settled funding by its time in ms. A rate is for the time since the settlement before."""
+    def settlements(self, rates: Mapping[int, float], *, every_ns: int = 0) -> None:
+        """Add settled funding by its time in ms. A rate is for the time since the settlement before.
+
+        `every_ns` is given where the venue says what each rate is for, so that one that is missing does not
+        stretch the next.
+        """
         c = self.contract
         before_ms: int | None = None
         for at_ms, rate in sorted(rates.items()):
             interval_ns, flags = c.interval_ns, c.interval_flags
-            if before_ms is not None and (hours := _whole_hours(at_ms - before_ms)):
+            if every_ns:
+                interval_ns, flags = every_ns, 0
+            elif before_ms is not None and (hours := _whole_hours(at_ms - before_ms)):
                 interval_ns, flags = hours * HOUR_NS, 0
             before_ms = at_ms
             at_ns = at_ms * NS_PER_MS

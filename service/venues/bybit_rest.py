@@ -1,21 +1,25 @@
-"""Bybit v5 over REST: contracts and history.
+"""Bybit v5 over REST: what is listed in each category, and the history of contracts.
 
 Facts as of 2026-10, from https://bybit-exchange.github.io/docs/v5/market:
 
-- Lists come newest first. Times and numbers are strings.
+- Lists come newest first. Times and numbers are strings. Spot comes on one page.
+- `symbolType` tells listings apart that are no coins: those named in `NO_COINS` are passed over, ones that
+  nobody here has heard of are reported.
 - Open interest of history counts both sides, as that of the stream does, and the venue has not said since
-  when. `singleOpenInterest` counts one; rows without it are halved and say so with UNIT_ASSUMED. There is
-  no USD value in it: the engine values the coin at its own mark.
+  when. `singleOpenInterest` counts one; rows without it are halved and say so with UNIT_ASSUMED. Linear
+  samples are coin without a USD value: the engine values them at its own mark. Inverse ones are USD; their
+  coin is taken at the last hourly mark before, and they say so with UNIT_ASSUMED as well.
 - ``funding/history`` refuses a start without an end.
 - Everything else is in the stream, so there are no polls.
 """
 
-from collections.abc import Generator, Sequence
+import math
+from collections.abc import Generator, Mapping, Sequence
 from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-from service.venue import Conversation, Poll, RestRequest, Universe, VenueRefused, implied
+from service.venue import Conversation, Poll, RestRequest, Universe, VenueRefused
 from service.venues.backfill import Backfill
 from service.venues.decode import (
     DAY_MS,
@@ -31,9 +35,7 @@ from service.venues.decode import (
     read_body,
 )
 from streams.events import Flag, RowBuffer
-from streams.instruments import Instrument
-
-NAME: Final = "bybit"
+from streams.instruments import ContractType, Instrument
 
 T = TypeVar("T")
 
@@ -63,6 +65,7 @@ class _Listing(msgspec.Struct, gc=False, rename="camel"):
     base_coin: str = ""
     quote_coin: str = ""
     settle_coin: str = ""
+    symbol_type: str = ""
     funding_interval: Minutes | Blank | None = None
 
 
@@ -123,7 +126,7 @@ def _all_pages(
     return found
 
 
-def polls(_instruments: Sequence[Instrument]) -> list[Poll]:
+def no_polls(_instruments: Sequence[Instrument]) -> list[Poll]:
     """Return none: the stream has everything."""
     return []
 
@@ -131,64 +134,104 @@ def polls(_instruments: Sequence[Instrument]) -> list[Poll]:
 #: Open interest is kept since listing; a month is what the others give, and 44 pages a contract.
 OPEN_INTEREST_DAYS: Final = 30
 
+#: What we follow is quoted in.
+QUOTES: Final = {"linear": ("USDT", "USDC"), "inverse": ("USD",), "spot": ("USDT", "USDC", "USD")}
+_PERPETUALS: Final = {"linear": "LinearPerpetual", "inverse": "InversePerpetual"}
+#: Values of `symbolType` that mark coins, and ones that mark shares; most coins have none.
+COINS: Final = frozenset({"", "innovation", "adventure"})
+NO_COINS: Final = frozenset({"stock", "xstocks"})
 
-def assume(symbol: str) -> Instrument | None:
-    """Return the linear perpetual of a symbol: quantities are in coin, so its name says it all."""
-    for ending, quote in (("USDT", "USDT"), ("PERP", "USDC")):
-        if symbol.endswith(ending) and symbol != ending:
-            return implied(venue=NAME, symbol=symbol, base=symbol.removesuffix(ending), quote=quote)
-    return None
 
-
-def discover() -> Conversation[Universe]:
-    """Ask for trading linear perpetuals quoted in USDT or USDC."""
-    listings = yield from _all_pages(
-        _LISTINGS, "/v5/market/instruments-info", {"category": "linear", "limit": "1000"}
-    )
+def perpetuals(venue: str, category: ContractType) -> Conversation[Universe]:
+    """Ask for the trading perpetuals of a category."""
     universe = Universe()
-    for item in listings:
-        if (item.contract_type, item.status) == ("LinearPerpetual", "Trading") and (
-            item.quote_coin in {"USDT", "USDC"}
-        ):
-            universe.add(
-                venue=NAME,
-                symbol=item.symbol,
-                base=item.base_coin,
-                quote=item.quote_coin,
-                interval_ns=(item.funding_interval or 0) * HOUR_NS // 60,
-            )
+    for item in (yield from _listings(category)):
+        if item.contract_type != _PERPETUALS[category] or not _is_ours(item, category, universe):
+            continue
+        if category == "inverse" and item.settle_coin != item.base_coin:
+            universe.unmapped[item.symbol] = f"inverse, and settled in {item.settle_coin!r}"
+            continue
+        universe.add(
+            venue=venue,
+            symbol=item.symbol,
+            base=item.base_coin,
+            quote=item.quote_coin,
+            interval_ns=(item.funding_interval or 0) * HOUR_NS // 60,
+            contract_type=category,
+        )
     return universe
+
+
+def pairs(venue: str) -> Conversation[Universe]:
+    """Ask for the trading pairs of the spot market."""
+    universe = Universe()
+    for item in (yield from _listings("spot")):
+        if _is_ours(item, "spot", universe):
+            universe.add(
+                venue=venue, symbol=item.symbol, base=item.base_coin, quote=item.quote_coin,
+                market="spot",
+            )  # fmt: skip
+    return universe
+
+
+def _listings(category: str) -> Generator[RestRequest, bytes, list[_Listing]]:
+    return _all_pages(
+        _LISTINGS, "/v5/market/instruments-info", {"category": category, "limit": "1000"}
+    )
+
+
+def _is_ours(item: _Listing, category: str, universe: Universe) -> bool:
+    """Say whether a listing trades, against dollars, and is of a coin. What it is of may be unknown."""
+    if item.status != "Trading" or item.quote_coin not in QUOTES[category]:
+        return False
+    if item.symbol_type in COINS | NO_COINS:
+        return item.symbol_type in COINS
+    universe.unmapped[item.symbol] = f"is it a coin? The venue calls it {item.symbol_type!r}"
+    return False
 
 
 def history(instrument: Instrument, from_ns: int, to_ns: int, out: RowBuffer) -> Conversation[None]:
     """Ask for 5-minute open interest, settled funding and hourly mark and index of a span."""
     fill = Backfill(instrument, from_ns, to_ns)
     what = {"category": instrument.contract_type, "symbol": instrument.symbol}
-    yield from _open_interest_history(fill, what)
+    samples = yield from _open_interest(fill, what)
     fill.settlements((yield from _settlements(fill, what)))
     marks = yield from _closes(fill, "/v5/market/mark-price-kline", what)
     indices = yield from _closes(fill, "/v5/market/index-price-kline", what)
+    for sample in samples:
+        _add_open_interest(fill, sample, marks)
     fill.hourly_closes(marks, indices)
     fill.write(out)
 
 
-def _open_interest_history(
+def _open_interest(
     fill: Backfill, what: dict[str, str]
-) -> Generator[RestRequest, bytes, None]:
+) -> Generator[RestRequest, bytes, list[_OpenInterestSample]]:
     since_ms = max(fill.from_ms, fill.to_ms - OPEN_INTEREST_DAYS * DAY_MS)
     span = {"startTime": str(since_ms), "endTime": str(fill.to_ms - 1)}
-    samples = yield from _all_pages(
+    return _all_pages(
         _SAMPLES,
         "/v5/market/open-interest",
         {**what, "intervalTime": "5min", "limit": "200", **span},
     )
+
+
+def _add_open_interest(
+    fill: Backfill, sample: _OpenInterestSample, marks: Mapping[int, float]
+) -> None:
+    """Add a sample: coin, or of an inverse contract USD, whose coin needs a mark and is left out without."""
     c = fill.contract
-    for sample in samples:
-        size, flags = sample.single_open_interest, 0
-        if size is None or size == "":
-            size, flags = sample.open_interest / SIDES_COUNTED, int(Flag.UNIT_ASSUMED)
-        coin, usd = c.amounts(size, NAN)
-        fill.open_interest(sample.timestamp, coin=coin, notional_usd=usd, flags=flags)
+    size, flags, mark = sample.single_open_interest, 0, NAN
+    if size is None or size == "":
+        size, flags = sample.open_interest / SIDES_COUNTED, int(Flag.UNIT_ASSUMED)
+    if c.inverse:
+        flags = int(Flag.UNIT_ASSUMED)
+        mark = marks.get(sample.timestamp // HOUR_MS * HOUR_MS - HOUR_MS, NAN) / c.unit
+    coin, usd = c.amounts(size, mark)
+    if not math.isnan(coin):
+        fill.open_interest(
+            sample.timestamp, coin=coin, notional_usd=usd, mark_price=mark, flags=flags
+        )
 
 
 def _settlements(
@@ -219,10 +262,10 @@ def _settlements(
 def _closes(
     fill: Backfill, path: str, what: dict[str, str]
 ) -> Generator[RestRequest, bytes, dict[int, float]]:
-    """Ask for the hourly candles that end within the span; return closes by the candle's start."""
+    """Ask for the hourly candles that end within the span or an hour before; return closes by start."""
     closes: dict[int, float] = {}
     page_ms = _CANDLES_PER_PAGE * HOUR_MS
-    for start_ms in range(fill.from_ms - HOUR_MS, fill.to_ms, page_ms):
+    for start_ms in range(fill.from_ms - 2 * HOUR_MS, fill.to_ms, page_ms):
         params = {
             **what,
             "interval": "60",

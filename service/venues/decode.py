@@ -36,7 +36,9 @@ REASONS: Final = frozenset({
 })  # fmt: skip
 
 _LIMIT: Final = 1e15
-Positive = Annotated[float, msgspec.Meta(gt=0, lt=_LIMIT)]
+#: Below any price or size that is traded. Products and quotients neither vanish nor overflow.
+_LEAST: Final = 1e-18
+Positive = Annotated[float, msgspec.Meta(gt=_LEAST, lt=_LIMIT)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=_LIMIT)]
 Rate = Annotated[float, msgspec.Meta(gt=-1, lt=1)]
 Millis = Annotated[int, msgspec.Meta(ge=MIN_MS, lt=MAX_MS)]

@@ -1,10 +1,9 @@
 """OKX v5 perpetual swaps, linear and inverse.
 
-Facts as of 2026-09, from https://www.okx.com/docs-v5/en/#order-book-trading-market-data and
-https://www.okx.com/docs-v5/en/#public-data-websocket:
+Facts as of 2026-09, from https://www.okx.com/docs-v5/en/#public-data-websocket, beside those of
+`okx_stream`:
 
 - Sizes are contracts. A linear contract is `ctVal * ctMult` coins, an inverse one as many USD.
-- ``trades``: `side` is the taker. `tradeId` is the last of the fills merged into the message.
 - ``mark-price`` comes at least each 10 s; ``index-tickers`` speaks of an index such as BTC-USDT, which
   several swaps share. A row needs a mark, so an index makes rows only next to a recent mark: otherwise a
   dead mark channel would look alive.
@@ -13,14 +12,17 @@ https://www.okx.com/docs-v5/en/#public-data-websocket:
 - ``open-interest``: one side, in contracts, coin and (newer) USD.
 - ``liquidation-orders``: all swaps in one subscription, not all liquidations. `posSide` is the position;
   in net mode `side`, that of the forced order, decides. `bkPx` is about the bankruptcy price; the engine
-  revalues at its mark. The first push after subscribing repeats old orders, and orders are repeated at
-  other times as well.
-- Keep-alive is the text ``ping``, answered by the text ``pong``: neither is JSON.
+  revalues at its mark.
+- What comes first after subscribing usually repeats old orders, and orders are repeated at other times as
+  well. No frame says that it does, so time decides: an order from before the subscription was accepted is
+  old news, in whichever frame it comes. The venue's clock and ours may differ, so the last 2 s before that
+  count as news, and so does what is not older than the first mark that follows, which is the venue's clock
+  (within a minute). What a replaced connection has delivered of them is dropped by content.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -32,20 +34,11 @@ from service.semantics import (
     MarkFeed,
     OpenInterestFeed,
     Semantics,
-    TradeFeed,
 )
-from service.venue import (
-    ConnectionPlan,
-    FrameName,
-    MalformedFrame,
-    VenueRefused,
-    VenueSpec,
-    no_fill,
-)
+from service.venue import ConnectionPlan, Conversation, FrameName, MalformedFrame, Universe, no_fill
+from service.venues import okx_stream
 from service.venues.decode import (
     DAY_MS,
-    FAULTS,
-    MAX_FRAME_BYTES,
     NAN,
     NS_PER_MS,
     Blank,
@@ -54,24 +47,20 @@ from service.venues.decode import (
     NotNegative,
     Positive,
     Rate,
-    SequenceId,
-    blame,
-    contracts,
 )
-from service.venues.okx_rest import NAME, assume, discover, history, index_of, polls
+from service.venues.okx_rest import history, index_of, no_polls, swaps
+from service.venues.okx_stream import PATH, requests, spec, trade_feed
 from streams.events import Channel, Flag, Kind, RowBuffer, Side
 from streams.instruments import Instrument
 
 __all__ = ["SPEC", "Decoder", "assume", "decoder", "discover", "fill", "history", "plan", "polls"]
 
+NAME: Final = "okx"
 #: What each channel means.
 SEMANTICS: Final = Semantics(
     market="perpetual",
     title="OKX v5 swaps",
-    trade=TradeFeed(
-        unit="contracts", gaps="monotonic", note="fills of one taker order and price are one",
-        evidence=Evidence("2026-03-10", "okx.com/docs-v5, Trades channel"),
-    ),
+    trade=trade_feed("contracts"),
     mark=MarkFeed(
         index=True, cadence_s=10.0, note="each 200 ms while it changes; the index is a channel of its own",
         evidence=Evidence("2026-03-10", "okx.com/docs-v5, Mark price channel"),
@@ -87,29 +76,19 @@ SEMANTICS: Final = Semantics(
     liquidation=LiquidationFeed(
         completeness="sampled", rule="not all, by an unstated rule; once one a contract and second",
         side="position", price="bankruptcy", unit="contracts", first="marked",
-        note="in net mode the order's side decides",
+        note="in net mode the order's side decides; marked is what is older than the subscription",
         evidence=Evidence("2026-09-18", "okx.com/docs-v5, Liquidation orders channel; live frames of others"),
     ),
 )  # fmt: skip
 
-SPEC: Final = VenueSpec(
-    name=NAME,
-    semantics=SEMANTICS,
-    websocket_url="wss://ws.okx.com:8443",
-    rest_url="https://www.okx.com",
-    ping=b"ping",
-    ping_every_s=20.0,  # it closes after 30 s without a push
-    sends_per_s=3.0,
-    rest_weight_per_minute=600,  # `okx_rest` charges each path by its own limit
-    silence_s=20.0,  # a mark may take 10 s
-)
+SPEC: Final = spec(NAME, SEMANTICS)
+
+fill: Final = no_fill
+polls: Final = no_polls
 
 CHANNELS: Final = Channel.ALL
 CONTROL: Final = Channel.TRADE | Channel.MARK
-#: A request may have 64 KB; an argument is about 60 bytes.
-ARGS_PER_FRAME: Final = 200
 
-TAKER: Final = {"buy": int(Side.BUY), "sell": int(Side.SELL)}
 POSITION: Final = {"long": int(Side.LONG), "short": int(Side.SHORT)}
 POSITION_OF_ORDER_SIDE: Final = {"sell": int(Side.LONG), "buy": int(Side.SHORT)}
 
@@ -118,29 +97,17 @@ MARK_HOLD_MS: Final = 15_000
 INDEX_HOLD_MS: Final = 120_000
 #: Liquidations remembered so that repeated ones are dropped.
 REMEMBERED: Final = 4096
+#: How far the venue's clock may be behind ours before a mark has told its time.
+CLOCKS_APART_MS: Final = 2000
+#: A first mark that is older than that besides is no clock but stale.
+CLOCK_TRUSTED_MS: Final = 60_000
 
-_TRADE: Final = int(Kind.TRADE)
 _MARK: Final = int(Kind.MARK)
 _OPEN_INTEREST: Final = int(Kind.OPEN_INTEREST)
 _LIQUIDATION: Final = int(Kind.LIQUIDATION)
 _PREDICTED: Final = SEMANTICS.funding_flags
 _SNAPSHOT: Final = int(Flag.SNAPSHOT)
 _LIQUIDATION_FLAGS: Final = SEMANTICS.liquidation_flags
-
-#: Known channels that carry nothing we want.
-IGNORED: Final = (
-    "tickers", "books", "bbo-tbt", "candle", "mark-price-candle", "index-candle", "price-limit",
-    "estimated-price", "instruments", "adl-warning", "status", "option-", "opt-summary",
-)  # fmt: skip
-
-
-class _Trade(msgspec.Struct, gc=False, rename="camel"):
-    inst_id: str
-    trade_id: SequenceId
-    px: Positive
-    sz: Positive
-    side: Literal["buy", "sell"]
-    ts: Millis
 
 
 class _Mark(msgspec.Struct, gc=False, rename="camel"):
@@ -184,10 +151,6 @@ class _Orders(msgspec.Struct, gc=False, rename="camel"):
     details: list[_Order]
 
 
-class _Trades(msgspec.Struct, gc=False):
-    data: list[_Trade]
-
-
 class _Marks(msgspec.Struct, gc=False):
     data: list[_Mark]
 
@@ -208,26 +171,11 @@ class _Liquidations(msgspec.Struct, gc=False):
     data: list[_Orders]
 
 
-class _Arg(msgspec.Struct, gc=False):
-    channel: str = ""
-
-
-class _Envelope(msgspec.Struct, gc=False):
-    arg: _Arg | None = None
-    event: str | None = None
-    code: str = ""
-    msg: str = ""
-
-
-_read_trades: Final = msgspec.json.Decoder(_Trades, strict=False).decode
 _read_marks: Final = msgspec.json.Decoder(_Marks, strict=False).decode
 _read_indices: Final = msgspec.json.Decoder(_Indices, strict=False).decode
 _read_fundings: Final = msgspec.json.Decoder(_Fundings, strict=False).decode
 _read_open_interests: Final = msgspec.json.Decoder(_OpenInterests, strict=False).decode
 _read_liquidations: Final = msgspec.json.Decoder(_Liquidations, strict=False).decode
-_read_envelope: Final = msgspec.json.Decoder(_Envelope, strict=False).decode
-
-_Write = Callable[[bytes, int, RowBuffer], FrameName]
 
 
 class _Prices:
@@ -248,22 +196,22 @@ class _Prices:
         return self.index if now_ms - self.index_ms <= INDEX_HOLD_MS else NAN
 
 
-class Decoder:
+class Decoder(okx_stream.Decoder):
     """Reads one connection's frames. Remembers last prices, and liquidations it has already seen."""
 
-    __slots__ = ("_contracts", "_prices", "_seen", "_snapshot_due", "_swaps", "_writers")
+    __slots__ = ("_clock_due", "_news_from_ms", "_prices", "_seen", "_swaps")
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
-        self._contracts = contracts(instruments)
+        super().__init__(instruments)
         self._prices = {symbol: _Prices() for symbol in instruments}
         self._swaps: defaultdict[str, list[str]] = defaultdict(list)
         for symbol in instruments:
             self._swaps[index_of(symbol)].append(symbol)
         self._swaps.default_factory = None
         self._seen: dict[tuple[str, int, str, float, float], None] = {}
-        self._snapshot_due = True
-        self._writers: dict[str, _Write] = {
-            "trades": self._trades,
+        self._news_from_ms = 0  # liquidations from then on are news; 0: nobody has subscribed
+        self._clock_due = False
+        self._writers |= {
             "mark-price": self._marks,
             "index-tickers": self._indices,
             "funding-rate": self._fundings,
@@ -271,74 +219,18 @@ class Decoder:
             "liquidation-orders": self._liquidations,
         }
 
-    def decode(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
-        """Write the frame's rows and say what it was.
-
-        Raises:
-            MalformedFrame: the frame cannot be read; no row of it remains in `out`.
-            VenueRefused: it is an error answer to a subscription.
-        """
-        if len(frame) > MAX_FRAME_BYTES:
-            raise MalformedFrame("size", f"{len(frame)} bytes")
-        rows = out.rows
-        try:
-            if frame.startswith(b'{"arg":{"channel":"trades",'):
-                return self._trades(frame, received_ns, out)
-            return self._other(frame, received_ns, out)
-        except FAULTS as fault:
-            out.truncate(rows)
-            raise blame(fault) from None
-        except MalformedFrame:
-            out.truncate(rows)
-            raise
-
-    def _other(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
-        if frame == b"pong":
-            return "pong"
-        if frame == b"ping":
-            return "notice"
-        envelope = _read_envelope(frame)
-        channel = envelope.arg.channel if envelope.arg else ""
-        if envelope.event is not None:
-            return self._event(envelope, channel)
-        write = self._writers.get(channel)
-        if write is not None:
-            return write(frame, received_ns, out)
-        if channel.startswith(IGNORED):
-            return "ignored"
-        raise MalformedFrame("unknown", f"channel {channel[:40]!r}")
-
-    def _event(self, envelope: _Envelope, channel: str) -> FrameName:
-        event = envelope.event or ""
-        if event.endswith("error"):
-            raise VenueRefused(f"{envelope.code}: {envelope.msg[:200]}")
-        if event in {"subscribe", "unsubscribe"}:
-            self._snapshot_due |= channel == "liquidation-orders"
-            return "ack"
-        if event in {"notice", "channel-conn-count"}:
-            return "notice"
-        raise MalformedFrame("unknown", f"event {event[:40]!r}")
-
-    def _contract(self, symbol: str) -> Contract:
-        found = self._contracts.get(symbol)
-        if found is None:
-            raise MalformedFrame("symbol", symbol[:40])
-        return found
-
-    def _trades(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
-        for trade in _read_trades(frame).data:
-            c = self._contract(trade.inst_id)
-            price = trade.px / c.unit
-            coin, usd = c.amounts(trade.sz, price)
-            out.floats(
-                _TRADE, TAKER[trade.side], c.assumed, c.id, trade.ts * NS_PER_MS,
-                received_ns, trade.trade_id, price, coin, usd,
-            )  # fmt: skip
-        return "trade"
+    def _subscribed(self, channel: str, received_ns: int) -> None:
+        if channel == "liquidation-orders":
+            self._news_from_ms = received_ns // NS_PER_MS - CLOCKS_APART_MS
+            self._clock_due = True
 
     def _marks(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
         for item in _read_marks(frame).data:
             c = self._contract(item.inst_id)
+            if self._clock_due:
+                if self._news_from_ms - item.ts <= CLOCK_TRUSTED_MS:
+                    self._news_from_ms = min(self._news_from_ms, item.ts)
+                self._clock_due = False
             prices = self._prices[item.inst_id]
             prices.mark, prices.mark_ms = item.mark_px / c.unit, item.ts
             _write_mark(c, prices, item.ts, received_ns, out)
@@ -389,13 +281,14 @@ class Decoder:
     def _liquidations(self, frame: bytes, received_ns: int, out: RowBuffer) -> FrameName:
         orders = _read_liquidations(frame).data
         rows = out.rows
-        flags = _LIQUIDATION_FLAGS | (_SNAPSHOT if self._snapshot_due else 0)
-        self._snapshot_due = False
+        if not self._news_from_ms:  # a recording that was begun later than the subscription
+            self._subscribed("liquidation-orders", received_ns)
         for item in orders:
             c = self._contracts.get(item.inst_id)
             for order in item.details if c else ():
                 if c and self._is_new(item.inst_id, order):
-                    _write_liquidation(c, order, flags, received_ns, out)
+                    age = 0 if order.ts >= self._news_from_ms else _SNAPSHOT
+                    _write_liquidation(c, order, _LIQUIDATION_FLAGS | age, received_ns, out)
         return "liquidation" if out.rows > rows else "ignored"
 
     def _is_new(self, symbol: str, order: _Order) -> bool:
@@ -427,9 +320,6 @@ def _write_liquidation(
     )  # fmt: skip
 
 
-fill: Final = no_fill
-
-
 def decoder(instruments: Mapping[str, Instrument]) -> Decoder:
     """Return a new connection's decoder."""
     return Decoder(instruments)
@@ -441,22 +331,29 @@ def plan(instruments: Sequence[Instrument]) -> list[ConnectionPlan]:
         return []
     args = [{"channel": "liquidation-orders", "instType": "SWAP"}]
     args += [
-        {"channel": channel, "instId": spec.symbol}
-        for spec in instruments
+        {"channel": channel, "instId": one.symbol}
+        for one in instruments
         for channel in ("trades", "mark-price", "funding-rate", "open-interest")
     ]
-    indices = dict.fromkeys(index_of(spec.symbol) for spec in instruments)
+    indices = dict.fromkeys(index_of(one.symbol) for one in instruments)
     args += [{"channel": "index-tickers", "instId": index} for index in indices]
-    chunks = [args[at : at + ARGS_PER_FRAME] for at in range(0, len(args), ARGS_PER_FRAME)]
     return [
         ConnectionPlan(
-            path="/ws/v5/public",
-            subscribe=tuple(
-                msgspec.json.encode({"id": str(number), "op": "subscribe", "args": chunk})
-                for number, chunk in enumerate(chunks, start=1)
-            ),
+            path=PATH,
+            subscribe=requests(args),
             channels=CHANNELS,
             control=CONTROL,
             instruments=tuple(instruments),
         )
     ]
+
+
+def discover() -> Conversation[Universe]:
+    """Ask for live swaps: linear ones settled in USDT or USDC, and inverse ones against USD."""
+    return (yield from swaps(NAME))
+
+
+def assume(symbol: str) -> Instrument | None:
+    """Return None: quantities are in contracts, and their size is in no symbol."""
+    del symbol
+    return None

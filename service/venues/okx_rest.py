@@ -1,4 +1,4 @@
-"""OKX v5 over REST: contracts and history.
+"""OKX v5 over REST: what is listed, and the history of swaps.
 
 Facts as of 2026-09, from https://www.okx.com/docs-v5/en/#public-data-rest-api and
 https://www.okx.com/docs-v5/en/#trading-statistics-rest-api:
@@ -6,6 +6,7 @@ https://www.okx.com/docs-v5/en/#trading-statistics-rest-api:
 - Lists come newest first; the next page is asked for with the time of the oldest row so far.
 - Open interest history holds the latest 1,440 samples, which is five days of 5 minutes.
 - `realizedRate` is what was paid; older rows may lack it.
+- `instCategory` is what sort of thing the base is; 1 are coins. Older listings have none.
 - Everything else is in the stream, so there are no polls.
 """
 
@@ -31,8 +32,6 @@ from service.venues.decode import (
 )
 from streams.events import RowBuffer
 from streams.instruments import Instrument
-
-NAME: Final = "okx"
 
 T = TypeVar("T")
 
@@ -64,6 +63,9 @@ class _Listing(msgspec.Struct, gc=False, rename="camel"):
     ct_mult: str = "1"
     ct_val_ccy: str = ""
     settle_ccy: str = ""
+    base_ccy: str = ""
+    quote_ccy: str = ""
+    inst_category: str = ""
 
 
 class _OpenInterestSample(msgspec.Struct, array_like=True, gc=False):
@@ -111,30 +113,50 @@ def index_of(symbol: str) -> str:
     return symbol.removesuffix("-SWAP")
 
 
-def polls(_instruments: Sequence[Instrument]) -> list[Poll]:
+def no_polls(_instruments: Sequence[Instrument]) -> list[Poll]:
     """Return none: the stream has everything."""
     return []
 
 
-def assume(symbol: str) -> Instrument | None:
-    """Return None: quantities are in contracts, and their size is in no symbol."""
-    del symbol
-    return None
+#: What spot pairs we follow are quoted in.
+SPOT_QUOTES: Final = frozenset({"USD", "USDT", "USDC"})
+#: Values of `instCategory` that mark coins.
+COINS: Final = frozenset({"", "1"})
 
 
-def discover() -> Conversation[Universe]:
+def swaps(venue: str) -> Conversation[Universe]:
     """Ask for live swaps: linear ones settled in USDT or USDC, and inverse ones against USD."""
-    body = yield RestRequest(
-        path="/api/v5/public/instruments", params={"instType": "SWAP"}, weight=_WEIGHT
-    )
     universe = Universe()
-    for item in _data(_LISTINGS, body):
-        if item.state == "live":
-            _list(item, universe)
+    for item in (yield from _listings("SWAP")):
+        _list(venue, item, universe)
     return universe
 
 
-def _list(item: _Listing, universe: Universe) -> None:
+def pairs(venue: str) -> Conversation[Universe]:
+    """Ask for live spot pairs quoted in `SPOT_QUOTES`."""
+    universe = Universe()
+    for item in (yield from _listings("SPOT")):
+        if item.quote_ccy in SPOT_QUOTES:
+            universe.add(
+                venue=venue, symbol=item.inst_id, base=item.base_ccy, quote=item.quote_ccy,
+                market="spot",
+            )  # fmt: skip
+    return universe
+
+
+def _listings(kind: str) -> Generator[RestRequest, bytes, list[_Listing]]:
+    """Ask for what is live of a kind and of coins."""
+    body = yield RestRequest(
+        path="/api/v5/public/instruments", params={"instType": kind}, weight=_WEIGHT
+    )
+    return [
+        item
+        for item in _data(_LISTINGS, body)
+        if item.state == "live" and item.inst_category in COINS
+    ]
+
+
+def _list(venue: str, item: _Listing, universe: Universe) -> None:
     """Add a listing, unless its contract is of no kind we convert."""
     base = item.inst_family.partition("-")[0]
     linear = item.ct_type == "linear" and item.settle_ccy in {"USDT", "USDC"}
@@ -148,7 +170,7 @@ def _list(item: _Listing, universe: Universe) -> None:
         )
         return
     universe.add(
-        venue=NAME,
+        venue=venue,
         symbol=item.inst_id,
         base=base,
         quote=quote,

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 import orjson
 
-from service.venues import binance_usdm, bybit, okx
+from service.venues import binance_usdm, bybit_contracts, bybit_stream, okx, okx_stream
 from service.venues.registry import VENUES
 from streams.events import RowBuffer
 from tests.service.venues import cases_bybit, cases_okx
-from tests.service.venues.cases import INSTRUMENTS, RECEIVED_NS
+from tests.service.venues.cases import RECEIVED_NS
+from tests.service.venues.every import INSTRUMENTS
 
 FRAMES: Final = 500
 ROUNDS: Final = 15
@@ -84,24 +85,24 @@ def _okx_liquidation(n: int) -> bytes:
 
 
 SHAPES: Final[tuple[tuple[str, str, Frame, Callable[[bytes], Any]], ...]] = (
-    ("binance_usdm", "aggTrade", _agg_trade, binance_usdm._read_combined),
-    ("binance_usdm", "markPrice (2 rows)", _mark_price, binance_usdm._read_combined),
-    ("binance_usdm", "forceOrder", _force_order, binance_usdm._read_combined),
-    ("bybit", "publicTrade x1", _bybit_trades(1), bybit._read_trades),
-    ("bybit", "publicTrade x5", _bybit_trades(5), bybit._read_trades),
-    ("bybit", "tickers snapshot (3 rows)", _bybit_snapshot, bybit._read_ticker),
-    ("bybit", "tickers delta", _bybit_delta, bybit._read_ticker),
+    ("binance_usdm", "aggTrade", _agg_trade, binance_usdm.PRODUCT.events.combined.decode),
+    ("binance_usdm", "markPrice (2 rows)", _mark_price, binance_usdm.PRODUCT.events.combined.decode),
+    ("binance_usdm", "forceOrder", _force_order, binance_usdm.PRODUCT.events.combined.decode),
+    ("bybit", "publicTrade x1", _bybit_trades(1), bybit_stream._read_events),
+    ("bybit", "publicTrade x5", _bybit_trades(5), bybit_stream._read_events),
+    ("bybit", "tickers snapshot (3 rows)", _bybit_snapshot, bybit_contracts._read_ticker),
+    ("bybit", "tickers delta", _bybit_delta, bybit_contracts._read_ticker),
     (
         "bybit",
         "allLiquidation",
         lambda n: cases_bybit.liquidations(b"ADAUSDT", b"Sell", b"%d" % (1 + n), b"0.1915"),
-        bybit._read_liquidations,
+        bybit_stream._read_events,
     ),
     (
         "okx",
         "trades",
         lambda n: cases_okx.trade(cases_okx.SWAP, b"buy", b"%d" % (1 + n), b"42219.9"),
-        okx._read_trades,
+        okx_stream._read_trades,
     ),
     ("okx", "mark-price", _okx_mark, okx._read_marks),
     ("okx", "liquidation-orders", _okx_liquidation, okx._read_liquidations),

@@ -25,7 +25,8 @@ from tests.benchmarks.timing import (
     table,
 )
 from tests.service.venues import cases_bybit
-from tests.service.venues.cases import INSTRUMENTS, RECEIVED_NS
+from tests.service.venues.cases import RECEIVED_NS
+from tests.service.venues.every import INSTRUMENTS
 
 FRAMES = 1000
 

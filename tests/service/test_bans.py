@@ -1,12 +1,16 @@
 """A venue that wants to be left alone is left alone, across a restart too."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from service.bans import BANNED_S, NS, RATE_LIMITED_S, Ban
 from service.clock import ScaledClock
+from service.venue import ConnectionPlan
+from streams.instruments import Instrument
 from tests.reference.toy_run import T0, running, steady
 from tests.reference.toy_venue import ToyExchange, ToyVenue
 
@@ -48,3 +52,24 @@ async def test_no_handshake_is_tried_inside_a_ban_whoever_restarts(tmp_path: Pat
             await run.until(lambda: exchange.attempts == 2)
             assert clock.now_ns() - banned_ns >= 59 * NS
             await run.until(lambda: run.stats.connections["toy", "live"] == 1)
+
+
+class Wide(ToyVenue):
+    """Needs three connections."""
+
+    def plan(self, instruments: Sequence[Instrument]) -> list[ConnectionPlan]:
+        """Return one connection on each of three paths."""
+        (one,) = super().plan(instruments)
+        return [msgspec.structs.replace(one, path=f"/ws/{n}") for n in range(3)]
+
+
+async def test_a_connection_that_waits_for_its_turn_hears_of_the_ban_of_another() -> None:
+    clock = ScaledClock(T0, 10.0)
+    async with ToyExchange(steady(clock)).open() as exchange:
+        exchange.refuse = (418, {"Retry-After": "60"})
+        async with running(Wide(), exchange.url, clock=clock) as run:
+            await run.until(lambda: exchange.attempts == 1)
+            await asyncio.sleep(0.8)
+            assert exchange.attempts == 1, "the others were to follow a second apart"
+            exchange.refuse = None
+            await run.until(lambda: run.stats.connections["toy", "live"] == 3, 12.0)

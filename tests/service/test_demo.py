@@ -92,7 +92,7 @@ def test_the_demo_in_a_terminal(tmp_path: Path) -> None:
     base = f"http://127.0.0.1:{port}"
     terminal = Terminal(tmp_path, "demo", "--speed", "200", HTTP_PORT=port)
     try:
-        terminal.until(lambda: "SIMULATED market" in terminal.text(), 20.0, "picture")
+        terminal.until(lambda: "SIMULATED market" in terminal.text(), 120.0, "picture")
         terminal.until(lambda: fetch(base + "/readyz") == (200, "ok\n"), 20.0, "readiness")
         for coin in ("BTC", "ETH", "SOL"):
             terminal.until(lambda coin=coin: coin in terminal.text(), 5.0, coin)  # type: ignore[misc]
@@ -122,7 +122,7 @@ def test_a_narrow_terminal_and_an_impatient_user(tmp_path: Path) -> None:
     compile_kernels()
     terminal = Terminal(tmp_path, "demo", HTTP_PORT=0)
     try:
-        terminal.until(lambda: "SIMULATED market" in terminal.text(), 20.0, "picture")
+        terminal.until(lambda: "SIMULATED market" in terminal.text(), 120.0, "picture")
         terminal.interrupt()
         terminal.interrupt()
         assert terminal.ended(10.0) in {0, 130}

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.holes import GRACE_NS, HOLE_MAX, HOLES_MAX, NS, RESTART_NS, Holes
+from service.holes import GRACE_NS, HOLE_MAX, HOLES_MAX, NS, RESTART_NS, RESUME_NS, Holes
 
 T0 = 1_700_000_000 * NS
 ONE = 7
@@ -86,3 +88,48 @@ def test_memory_is_bounded_and_what_it_costs_is_counted() -> None:
         holes.is_new(ONE, number + 1, T0, T0)
     assert len(missing(holes)) == 3 * HOLES_MAX
     assert holes.overflowed == 3 * 9
+
+
+def test_what_could_not_be_had_is_due_again_when_it_was_put_off_to() -> None:
+    holes = Holes()
+    holes.is_new(ONE, 10, T0, T0)
+    holes.is_new(ONE, 20, T0, T0)
+    ((_, hole),) = holes.due(T0 + GRACE_NS)
+    assert not hole.asked
+    holes.is_new(ONE, 15, T0, T0)
+    assert holes.ask_again(ONE, 11, 19, T0 + 60 * NS) == 8, "one has come meanwhile"
+    assert holes.due(T0 + 60 * NS - 1) == []
+    again = [(hole.first, hole.last, hole.asked) for _, hole in holes.due(T0 + 60 * NS)]
+    assert again == [(11, 14, True), (16, 19, True)]
+    assert holes.ask_again(8, 1, 2, T0) == 0
+
+
+def test_another_process_goes_on_where_this_one_ended(tmp_path: Path) -> None:
+    file, holes = tmp_path / "deep" / "tapes.json", Holes()
+    for number in (1, 2, 5):
+        holes.is_new(ONE, number, T0, T0)
+    holes.leave(file, T0)
+    later = T0 + 60 * NS
+    after = Holes()
+    after.resume(file, later)
+    assert not after.is_new(ONE, 5, T0, later)
+    assert after.is_new(ONE, 9, later, later)
+    assert missing(after) == {3, 4, 6, 7, 8}
+    assert len(after.due(later + GRACE_NS)) == 2, "old holes are asked for as well"
+    third = Holes()
+    third.resume(file, later)
+    assert third.is_new(ONE, 5, T0, later), "what was left is used once"
+
+
+def test_tapes_that_are_old_or_torn_are_no_tapes(tmp_path: Path) -> None:
+    file, holes = tmp_path / "tapes.json", Holes()
+    holes.is_new(ONE, 5, T0, T0)
+    holes.leave(file, T0)
+    whole = file.read_bytes()
+    for torn, at_ns in ((whole[:-3], T0), (whole, T0 + RESUME_NS + 1)):
+        file.write_bytes(torn)
+        after = Holes()
+        after.resume(file, at_ns)
+        assert after.is_new(ONE, 9, at_ns, at_ns)
+        assert missing(after) == set()
+        assert not file.exists()

@@ -96,7 +96,8 @@ def test_nested_variables() -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_value_of_another_kind(name: str) -> None:
-    wrong = {"metrics_symbols": "not upper", "data_dir": ""}.get(name, "a b\n c")
+    unusual = {"metrics_symbols": "not upper", "data_dir": "", "daily_files_dir": ""}
+    wrong = unusual.get(name, "a b\n c")
     line = complaint({example(OPTIONS[name]): wrong})
     assert line.startswith(f"{example(OPTIONS[name])} = {wrong!r}: ")
     assert OPTIONS[name].range in line
@@ -245,7 +246,7 @@ def test_any_text_is_taken_or_refused_in_one_line(environ: dict[str, str]) -> No
 def test_venues_must_have_a_module() -> None:
     known = set(Settings().venues)
     require_venues(Settings(), {*known, "other"})
-    with pytest.raises(SettingsError, match="'okx', which has no module: use b"):
+    with pytest.raises(SettingsError, match="'okx', which has no module: use a"):
         require_venues(Settings(), known - {"okx"})
     with pytest.raises(SettingsError, match="venue_urls names 'kraken'"):
         require_venues(Settings(venue_urls={"kraken": VenueUrls()}), known)

@@ -105,3 +105,41 @@ async def test_listing_delisting_and_a_new_contract_size_while_running() -> None
     assert (run.rows(Kind.HEARTBEAT, SOL)["channels"] & Channel.MARK).any()
     sol = run.rows(Kind.TRADE, SOL)["sequence"].tolist()
     assert len(sol) == len(set(sol)) > 10
+
+
+async def test_a_contract_that_is_gone_does_not_take_the_others_with_it_for_long() -> None:
+    """Some venues refuse a whole request for one bad symbol: the list is looked at soon, not in time."""
+    clock = ScaledClock(T0, 20.0)
+    gone: list[str] = []
+
+    async def behave(_: ToyExchange, ws: ServerConnection) -> None:
+        symbols = json.loads(await ws.recv())
+        if set(symbols) & set(gone):
+            await ws.send(json.dumps({"ch": "ack", "s": "REFUSED"}))
+            await ws.wait_closed()
+        while not set(symbols) & set(gone):
+            for symbol in symbols:
+                await ws.send(say("mark", clock, s=symbol))
+            await asyncio.sleep(0.01)
+        ws.transport.abort()
+
+    class Exchange(ToyExchange):
+        async def _listen(self, socket: ServerConnection) -> None:
+            await socket.wait_closed()
+
+    lists = Lists([ETH])
+    async with (
+        Exchange(behave).open() as exchange,
+        running(
+            Chatty(), exchange.url, clock=clock, instruments=(BTC, ETH),
+            discover_s=3600.0, follow=lists,
+        ) as run,
+    ):  # fmt: skip
+        await run.until(lambda: run.stats.connections["toy", "live"] == 1)
+        gone.append("BTC")
+        lost_ns = clock.now_ns()
+        await run.until(lambda: run.stats.listings["toy", "delisted"] == 1, 15.0)
+        await run.until(lambda: run.rows(Kind.MARK, ETH)["received_ns"].max() > lost_ns + 10**9)
+        await run.until(lambda: lists.told == [(ETH,)])
+    assert clock.now_ns() - lost_ns < 300 * 10**9
+    assert run.stats.rejects["toy", "refused"] >= 2

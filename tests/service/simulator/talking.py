@@ -25,6 +25,11 @@ BUSY = Scenario(
 )  # fmt: skip
 
 
+def alone(venue: str, scenario: Scenario = BUSY) -> Scenario:
+    """Return a scenario with a single venue in it."""
+    return msgspec.structs.replace(scenario, shares=((venue, 1.0),))
+
+
 class Client:
     """A websocket client that speaks JSON and gives up waiting after some seconds."""
 

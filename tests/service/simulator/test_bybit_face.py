@@ -1,10 +1,12 @@
 """Bybit's protocol, spoken to as a client would."""
 
 import asyncio
+import itertools
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
-from tests.service.simulator.talking import Dial, Get, Start
+from tests.service.simulator.talking import Dial, Get, Start, alone
 
 PATH = "/v5/public/linear"
 
@@ -184,3 +186,45 @@ async def test_rest_tickers_and_errors(start: Start, get: Get) -> None:
     assert body["retCode"] == 10001
     status, _, _ = await get(f"{base}/v5/market/nothing")
     assert status == 404
+
+
+async def test_inverse_sizes_and_open_interest_are_dollars(
+    start: Start, dial: Dial, get: Get
+) -> None:
+    simulated = await start(alone("bybit_coin"), speed=60.0)
+    websocket, rest = simulated.urls()["bybit_coin"]
+    client = await dial(websocket + "/v5/public/inverse")
+    await client.say(subscribe("publicTrade.BTCUSD", "tickers.BTCUSD", "allLiquidation.BTCUSD"))
+    ticker = await client.until(lambda m: m.get("topic") == "tickers.BTCUSD")
+    held = simulated.market.scenario.underlyings[0].open_interest
+    assert float(ticker["data"]["singleOpenInterest"]) == pytest.approx(60_000 * held, rel=0.1)
+    for topic in ("publicTrade.BTCUSD", "allLiquidation.BTCUSD"):
+        message = await client.until(lambda m, wanted=topic: m.get("topic") == wanted)
+        sizes = [float(row["v"]) for row in message["data"]]
+        assert all(size == int(size) and size > 1.0 for size in sizes), "whole contracts"
+    with pytest.raises(InvalidStatus):
+        await dial(websocket + PATH)
+    _, body, _ = await get(f"{rest}/v5/market/instruments-info", category="inverse")
+    first = body["result"]["list"][0]
+    assert (first["symbol"], first["contractType"]) == ("BTCUSD", "InversePerpetual")
+    assert (first["settleCoin"], first["quoteCoin"]) == ("BTC", "USD")
+
+
+async def test_spot_takes_ten_topics_at_once_and_tells_candles(start: Start, dial: Dial) -> None:
+    simulated = await start(alone("bybit_spot"), speed=60.0)
+    client = await dial(simulated.urls()["bybit_spot"][0] + "/v5/public/spot")
+    await client.say(subscribe(*["publicTrade.BTCUSDT"] * 11))
+    assert (await client.hear())["success"] is False
+    await client.say(subscribe("tickers.BTCUSDT"))
+    assert (await client.hear())["success"] is False
+    await client.say(subscribe("kline.1.BTCUSDT"))
+    assert (await client.hear())["success"]
+    candles = [(await client.hear())["data"][0] for _ in range(150)]
+    assert any(candle["confirm"] for candle in candles)
+    for before, after in itertools.pairwise(candles):
+        assert (after["start"] > before["start"]) == before["confirm"]
+        if before["start"] == after["start"]:
+            assert float(after["volume"]) >= float(before["volume"])
+        prices = [float(after[name]) for name in ("low", "open", "close", "high")]
+        assert min(prices) == prices[0]
+        assert max(prices) == prices[3]

@@ -1,10 +1,11 @@
 """OKX's protocol, spoken to as a client would."""
 
 import asyncio
+import itertools
 
 import pytest
 
-from tests.service.simulator.talking import Dial, Get, Start
+from tests.service.simulator.talking import Dial, Get, Start, alone
 
 PATH = "/ws/v5/public"
 BTC = "BTC-USDT-SWAP"
@@ -176,3 +177,45 @@ async def test_too_many_requests_are_429(start: Start, get: Get) -> None:
     base = simulated.urls()["okx"][1]
     statuses = [(await get(f"{base}/api/v5/public/time"))[0] for _ in range(50)]
     assert statuses.count(429) > 0
+
+
+async def test_the_snapshot_of_orders_keeps_its_distance_from_the_present(
+    start: Start, dial: Dial
+) -> None:
+    simulated = await start(speed=60.0)
+    await asyncio.sleep(0.4)
+    client = await dial(simulated.urls()["okx"][0] + PATH)
+    liquidations = {"channel": "liquidation-orders", "instType": "SWAP"}
+    await client.say(subscribe(by_contract("mark-price"), liquidations))
+    mark = await client.until(lambda m: "data" in m)
+    now_ms = int(mark["data"][0]["ts"])
+    snapshot = await client.until(lambda m: "data" in m and m["arg"] == liquidations)
+    newest = max(int(row["details"][0]["ts"]) for row in snapshot["data"])
+    assert newest < now_ms - 5000
+
+
+async def test_spot_sizes_are_coin_and_tickers_come_each_100_ms_at_most(
+    start: Start, dial: Dial, get: Get
+) -> None:
+    simulated = await start(alone("okx_spot"))
+    websocket, rest = simulated.urls()["okx_spot"]
+    client = await dial(websocket + PATH)
+    pair = "BTC-USDT"
+    await client.say(subscribe(by_contract("mark-price", pair), by_contract("tickers", pair)))
+    refused, accepted = await client.hear(), await client.hear()
+    assert (refused["event"], refused["code"]) == ("error", "60018")
+    assert (accepted["event"], accepted["arg"]["channel"]) == ("subscribe", "tickers")
+    stamps = [int((await client.hear())["data"][0]["ts"]) for _ in range(40)]
+    assert all(after - before >= 100 for before, after in itertools.pairwise(stamps[1:]))
+    await client.say(subscribe(by_contract("trades", pair)))
+    trade = await client.until(
+        lambda m: m.get("arg", {}).get("channel") == "trades" and "data" in m
+    )
+    held = simulated.market.scenario.underlyings[0].open_interest
+    assert 0.0 < float(trade["data"][0]["sz"]) < held / 100.0
+    _, body, _ = await get(f"{rest}/api/v5/public/instruments", instType="SPOT")
+    assert [row["instId"] for row in body["data"]] == ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
+    _, body, _ = await get(f"{rest}/api/v5/public/instruments", instType="SWAP")
+    assert body["code"] == "51000"
+    _, body, _ = await get(f"{rest}/api/v5/public/funding-rate-history", instId=pair)
+    assert body["code"] == "404"

@@ -5,11 +5,11 @@ plain Python, so that the mutation test can run it against mutated modules.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from service.venue import Venue, VenueError
-from streams.events import RowBuffer, block_rows, row_to_dict
+from service.venue import Venue
+from streams.events import Channel, RowBuffer, block_rows, row_to_dict
 from streams.instruments import Instrument, instrument
 
 HOUR_NS = 3_600_000_000_000
@@ -26,44 +26,38 @@ class Case(NamedTuple):
     rows: tuple[dict[str, Any], ...]
 
 
-def _listed(venue: str, *specs: tuple[str, str, str, dict[str, Any]]) -> dict[str, Instrument]:
+class Polled(NamedTuple):
+    """A REST body that answers the poll of a symbol's channel, and what it must become."""
+
+    name: str
+    symbol: str
+    channel: Channel
+    body: bytes
+    rows: tuple[dict[str, Any], ...]
+
+
+AnyCase = Case | Polled
+
+
+class Mutant(NamedTuple):
+    """A way to misread a venue: `old` stands once in its module (or in `module`), `new` in its place."""
+
+    what: str
+    old: str
+    new: str
+    module: str = ""
+
+
+def listed(venue: str, *specs: tuple[str, str, str, dict[str, Any]]) -> dict[str, Instrument]:
+    """Return instruments of (symbol, coin, quote, what else `instrument` takes) by symbol."""
     return {
         symbol: instrument(venue=venue, symbol=symbol, underlying=coin, quote=quote, **rest)
         for symbol, coin, quote, rest in specs
     }
 
 
+#: What an instrument takes besides, where funding is paid each eight hours.
 EIGHT_HOURS: dict[str, Any] = {"funding_interval_ns": 8 * HOUR_NS}
-INSTRUMENTS: Mapping[str, dict[str, Instrument]] = {
-    "binance_usdm": _listed(
-        "binance_usdm",
-        ("BTCUSDT", "BTC", "USDT", EIGHT_HOURS),
-        ("ETHUSDT", "ETH", "USDT", EIGHT_HOURS),
-        ("XRPUSDT", "XRP", "USDT", {"funding_interval_ns": 4 * HOUR_NS}),
-        ("MANTAUSDT", "MANTA", "USDT", {}),
-        ("1000PEPEUSDT", "PEPE", "USDT", {**EIGHT_HOURS, "coins_per_unit": 1000}),
-    ),
-    "bybit": _listed(
-        "bybit",
-        ("BTCUSDT", "BTC", "USDT", EIGHT_HOURS),
-        ("BTCPERP", "BTC", "USDC", EIGHT_HOURS),
-        ("BTCUSD", "BTC", "USD", {"contract_type": "inverse"}),
-        ("1000PEPEUSDT", "PEPE", "USDT", {"coins_per_unit": 1000}),
-        ("LTCUSDT", "LTC", "USDT", {}),
-        ("PIPPINUSDT", "PIPPIN", "USDT", {}),
-        ("STRKUSDT", "STRK", "USDT", {}),
-        ("ADAUSDT", "ADA", "USDT", {}),
-    ),
-    "okx": _listed(
-        "okx",
-        ("BTC-USDT-SWAP", "BTC", "USDT", {"contract_size": "0.01"}),
-        ("BTC-USDC-SWAP", "BTC", "USDC", {"contract_size": "0.0001"}),
-        ("BTC-USD-SWAP", "BTC", "USD", {"contract_type": "inverse", "contract_size": "100"}),
-        ("WNCG-USDT-SWAP", "WNCG", "USDT", {"contract_size": "1"}),
-        ("SOS-USDT-SWAP", "SOS", "USDT", {"contract_size": "1000"}),
-        ("MINA-USDT-SWAP", "MINA", "USDT", {"contract_size": "1"}),
-    ),
-}
 
 
 def rows_of(out: RowBuffer, instruments: Mapping[str, Instrument]) -> list[dict[str, Any]]:
@@ -93,30 +87,34 @@ def differences(expected: dict[str, Any], actual: dict[str, Any]) -> list[str]:
     ]
 
 
-def problems(venue: Venue, name: str, case: Case) -> list[str]:
-    """Run a case against a venue module; return what is wrong."""
-    instruments = INSTRUMENTS[name]
-    decoder = venue.decoder(instruments)
+def written(
+    venue: Venue, instruments: Mapping[str, Instrument], case: AnyCase
+) -> tuple[str, list[dict[str, Any]]]:
+    """Run a case against a venue module; return what it says of the last frame, and the rows of that."""
     out = RowBuffer()
+    if isinstance(case, Polled):
+        poll = next(
+            poll
+            for poll in venue.polls(list(instruments.values()))
+            if poll.instrument.symbol == case.symbol and case.channel in poll.channel
+        )
+        poll.decode(case.body, RECEIVED_NS, out)
+        return "", rows_of(out, instruments)
+    decoder = venue.decoder(instruments)
     says = ""
     for frame in case.frames:
         out.clear()
         says = decoder.decode(frame, RECEIVED_NS, out)
-    rows = rows_of(out, instruments)
-    found = [] if says == case.says else [f"says {says}, expected {case.says}"]
+    return says, rows_of(out, instruments)
+
+
+def problems(venue: Venue, instruments: Mapping[str, Instrument], case: AnyCase) -> list[str]:
+    """Run a case against a venue module; return what is wrong."""
+    says, rows = written(venue, instruments, case)
+    expected_says = "" if isinstance(case, Polled) else case.says
+    found = [] if says == expected_says else [f"says {says}, expected {expected_says}"]
     if len(rows) != len(case.rows):
         return [*found, f"{len(rows)} rows, expected {len(case.rows)}: {rows}"]
     for at, (expected, actual) in enumerate(zip(case.rows, rows, strict=True)):
         found += [f"row {at} {line}" for line in differences(expected, actual)]
     return found
-
-
-def killed_by(venue: Venue, name: str, cases: Iterable[Case]) -> str | None:
-    """Return the first case that notices something wrong with a module, None if none does."""
-    for case in cases:
-        try:
-            if problems(venue, name, case):
-                return case.name
-        except VenueError:
-            return case.name
-    return None

@@ -1,8 +1,24 @@
 """Binance USD-M: frames after https://developers.binance.com/docs/derivatives/usds-margined-futures."""
 
-from tests.service.venues.cases import HOUR_NS, NAN, Case
+from streams.events import Channel
+from tests.service.venues.cases import EIGHT_HOURS, HOUR_NS, NAN, Case, Mutant, Polled, listed
+
+INSTRUMENTS = listed(
+    "binance_usdm",
+    ("BTCUSDT", "BTC", "USDT", EIGHT_HOURS),
+    ("ETHUSDT", "ETH", "USDT", EIGHT_HOURS),
+    ("XRPUSDT", "XRP", "USDT", {"funding_interval_ns": 4 * HOUR_NS}),
+    ("MANTAUSDT", "MANTA", "USDT", {}),
+    ("1000PEPEUSDT", "PEPE", "USDT", {**EIGHT_HOURS, "coins_per_unit": 1000}),
+)
 
 STABLE = ["stable_assumed"]
+
+LIQUIDATION = (
+    b'{"stream":"xrpusdt@forceOrder","data":{"e":"forceOrder","E":1791091175227,"o":{"s":"XRPUSDT",'
+    b'"S":"BUY","o":"LIMIT","f":"IOC","q":"130.0","p":"1.4984","ap":"1.4912","X":"FILLED",'
+    b'"l":"108.1","z":"127.2","T":1791091174219,"ps":"XRPUSDT","st":1}}}'
+)
 
 CASES = (
     Case(
@@ -213,13 +229,7 @@ CASES = (
     ),
     Case(
         "forceOrder BUY closes a short: z 127.2 at ap 1.4912 is 189.68064",
-        (
-            (
-                b'{"stream":"xrpusdt@forceOrder","data":{"e":"forceOrder","E":1791091175227,"o":{"s":"XRPUSDT",'
-                b'"S":"BUY","o":"LIMIT","f":"IOC","q":"130.0","p":"1.4984","ap":"1.4912","X":"FILLED",'
-                b'"l":"108.1","z":"127.2","T":1791091174219,"ps":"XRPUSDT","st":1}}}'
-            ),
-        ),
+        (LIQUIDATION,),
         "liquidation",
         (
             {
@@ -341,6 +351,99 @@ CASES = (
         "ignored",
         (),
     ),
+    Case(
+        "the connection will be closed",
+        (b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1791269849801}}',),
+        "leave",
+        (),
+    ),
+    Case("the same, raw", (b'{"e":"serverShutdown","E":1791269849801}',), "leave", ()),
     Case("subscription acked", (b'{"result":null,"id":1}',), "ack", ()),
     Case("subscriptions listed", (b'{"result":["btcusdt@aggTrade"],"id":3}',), "ack", ()),
 )
+
+POLLED = (
+    Polled(
+        "open interest of a thousand-coin unit: 10659.5 units are 10,659,500 coins, without a price",
+        "1000PEPEUSDT",
+        Channel.OPEN_INTEREST,
+        b'{"symbol":"1000PEPEUSDT","openInterest":"10659.5","time":1589437530011}',
+        (
+            {
+                "kind": "open_interest",
+                "symbol": "1000PEPEUSDT",
+                "quantity": 10_659_500.0,
+                "notional_usd": NAN,
+                "mark_price": NAN,
+                "exchange_ns": 1_589_437_530_011_000_000,
+                "flags": STABLE,
+            },
+        ),
+    ),
+)
+
+#: Not asked for the whole month.
+HISTORY = {"mark": 720, "funding": 90, "open_interest": 8352}
+
+#: The venue's no.
+REFUSALS = (
+    b'{"code":2,"msg":"Invalid request: property name must be a string"}',
+    b'{"error":{"code":2,"msg":"Invalid request"},"id":1}',
+)
+
+#: A frame of every kind that writes rows, with its price and its symbol as they stand in it.
+GOOD = {
+    "trade": (CASES[0].frames[0], b'"85299.90"', b"BTCUSDT"),
+    "mark": (
+        (
+            b'{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":1790526539000,'
+            b'"s":"BTCUSDT","p":"84551.1","i":"84590.8","r":"0.0001","T":1790553600000,"st":1}}'
+        ),
+        b'"84551.1"',
+        b"BTCUSDT",
+    ),
+    "liquidation": (LIQUIDATION, b'"1.4984"', b"XRPUSDT"),
+}
+
+#: Ways to misread this venue; a case must notice each.
+MUTANTS = (
+    Mutant("taker side flipped", "{True: int(Side.SELL), False: int(Side.BUY)}",
+           "{True: int(Side.BUY), False: int(Side.SELL)}", "binance"),
+    Mutant("event time for trade time", '"traded_ms": "T",\n        "buyer_is_maker"',
+           '"traded_ms": "E",\n        "buyer_is_maker"', "binance"),
+    Mutant("insurance fund on the tape", 'if event.origin != "MARKET":', "if False:", "binance"),
+    Mutant("price of the unit", "price = event.price / c.unit", "price = event.price", "binance"),
+    Mutant("size of the unit", "event.quantity * c.numerator / c.denominator", "event.quantity", "binance"),
+    Mutant("linear contracts taken as inverse", "if c.inverse:", "if True:", "binance"),
+    Mutant("end of the connection not heard", 'return "leave"', 'return "ignored"', "binance"),
+    Mutant("position side flipped", '{"SELL": int(Side.LONG), "BUY": int(Side.SHORT)}',
+           '{"SELL": int(Side.SHORT), "BUY": int(Side.LONG)}', "binance_futures"),
+    Mutant("limit price for average fill", "(order.average_price or order.limit_price)",
+           "order.limit_price", "binance_futures"),
+    Mutant("ordered for filled quantity", '"filled": "z"', '"filled": "q"', "binance_futures"),
+    Mutant("last fill for filled quantity", '"filled": "z"', '"filled": "l"', "binance_futures"),
+    Mutant("unfilled orders counted", 'if order.status != "FILLED":', "if False:", "binance_futures"),
+    Mutant("limit passed as a fill", "if order.average_price else self._limit_price",
+           "if True else self._limit_price", "binance_futures"),
+    Mutant("mark and index swapped", '"mark_price": "p",\n        "index_price": "i"',
+           '"mark_price": "i",\n        "index_price": "p"', "binance_futures"),
+    Mutant("settle price for index", '"index_price": "i"', '"index_price": "P"', "binance_futures"),
+    Mutant("average mark for mark", '"mark_price": "p"', '"mark_price": "ap"', "binance_futures"),
+    Mutant("mark of the unit", "event.mark_price / c.unit", "event.mark_price", "binance_futures"),
+    Mutant("interval dropped", "event.rate, c.interval_ns,", "event.rate, 0,", "binance_futures"),
+    Mutant("interval taken as 8 h", "event.rate, c.interval_ns,", "event.rate, 28_800_000_000_000,",
+           "binance_futures"),
+    Mutant("interval's doubt dropped", "self._predicted | c.interval_flags", "self._predicted",
+           "binance_futures"),
+    Mutant("COIN-M counted in coins", "if self.foreign in (order.market, event.market):", "if False:",
+           "binance_futures"),
+    Mutant("COIN-M not told apart", ", foreign=2", ""),
+    Mutant("prediction passed as paid", 'kind="predicted"', 'kind="settled"'),
+    Mutant("sample passed as complete", 'completeness="sampled"', 'completeness="complete"'),
+    Mutant("polled units taken as coins", "c.amounts(answer.open_interest, NAN)",
+           "answer.open_interest, NAN", "binance_rest"),
+    Mutant("polled open interest doubled", "c.amounts(answer.open_interest, NAN)",
+           "c.amounts(answer.open_interest * 2, NAN)", "binance_rest"),
+    Mutant("polled open interest halved", "c.amounts(answer.open_interest, NAN)",
+           "c.amounts(answer.open_interest / 2, NAN)", "binance_rest"),
+)  # fmt: skip

@@ -1,6 +1,17 @@
-"""Bybit v5: frames after https://bybit-exchange.github.io/docs/v5/websocket/public."""
+"""Bybit v5 linear: frames after https://bybit-exchange.github.io/docs/v5/websocket/public."""
 
-from tests.service.venues.cases import HOUR_NS, NAN, Case
+from tests.service.venues.cases import EIGHT_HOURS, HOUR_NS, Case, Mutant, listed
+
+INSTRUMENTS = listed(
+    "bybit",
+    ("BTCUSDT", "BTC", "USDT", EIGHT_HOURS),
+    ("BTCPERP", "BTC", "USDC", EIGHT_HOURS),
+    ("1000PEPEUSDT", "PEPE", "USDT", {"coins_per_unit": 1000}),
+    ("LTCUSDT", "LTC", "USDT", {}),
+    ("PIPPINUSDT", "PIPPIN", "USDT", {}),
+    ("STRKUSDT", "STRK", "USDT", {}),
+    ("ADAUSDT", "ADA", "USDT", {}),
+)
 
 SNAPSHOT = (
     b'{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","lastPrice":"66666.60",'
@@ -82,20 +93,6 @@ CASES = (
         (
             {"symbol": "BTCPERP", "taker": "sell", "notional_usd": 40000.0, "sequence": 0},
             {"symbol": "BTCPERP", "taker": "buy", "notional_usd": 60003.0, "sequence": 0},
-        ),
-    ),
-    Case(
-        "inverse trade: v is USD; 5712.1 USD at 28560.5 are 0.2 coins",
-        (trades(b"BTCUSD", trade(b"BTCUSD", b"Buy", b"5712.1", b"28560.50")),),
-        "trade",
-        (
-            {
-                "symbol": "BTCUSD",
-                "taker": "buy",
-                "quantity": 0.2,
-                "notional_usd": 5712.1,
-                "flags": [],
-            },
         ),
     ),
     Case(
@@ -214,21 +211,6 @@ CASES = (
         ),
     ),
     Case(
-        "inverse ticker: open interest is USD; 1,000 of one side at 50,000 are 0.02 coins",
-        (
-            (
-                b'{"topic":"tickers.BTCUSD","type":"snapshot","data":{"symbol":"BTCUSD","markPrice":"50000",'
-                b'"indexPrice":"50001","singleOpenInterest":"1000","openInterest":"2000","nextFundingTime":"",'
-                b'"fundingRate":"","bid1Price":"","ask1Price":"50001"},"ts":1680673821770}'
-            ),
-        ),
-        "ticker",
-        (
-            {"mark_price": 50000.0, "index_price": 50001.0, "mid_price": NAN},
-            {"kind": "open_interest", "quantity": 0.02, "notional_usd": 1000.0, "flags": []},
-        ),
-    ),
-    Case(
         "ticker of a thousand-coin unit, interval unknown",
         (
             (
@@ -267,19 +249,6 @@ CASES = (
         (liquidations(b"ADAUSDT", b"Sell", b"13248", b"0.1915"),),
         "liquidation",
         ({"position": "short", "quantity": 13248.0, "notional_usd": 2536.992},),
-    ),
-    Case(
-        "inverse liquidation: v is USD",
-        (liquidations(b"BTCUSD", b"Sell", b"5000", b"50000"),),
-        "liquidation",
-        (
-            {
-                "position": "short",
-                "quantity": 0.1,
-                "notional_usd": 5000.0,
-                "flags": ["complete", "unit_assumed", "price_bankruptcy"],
-            },
-        ),
     ),
     Case(
         "liquidation of a thousand-coin unit",
@@ -324,3 +293,72 @@ CASES = (
         (),
     ),
 )
+
+HISTORY = {"mark": 720, "funding": 90, "open_interest": 8640}
+
+#: The venue's no.
+REFUSALS = (b'{"success":false,"ret_msg":"error:handler not found","op":"subscribe"}',)
+
+#: A frame of every kind that writes rows, with its price and its symbol as they stand in it.
+GOOD = {
+    "trade": (
+        trades(b"BTCUSDT", trade(b"BTCUSDT", b"Buy", b"0.001", b"16578.50")),
+        b'"16578.50"',
+        b"BTCUSDT",
+    ),
+    "ticker": (SNAPSHOT, b'"60000"', b"BTCUSDT"),
+    "liquidation": (
+        liquidations(b"STRKUSDT", b"Buy", b"2084.9", b"0.05165"),
+        b'"0.05165"',
+        b"STRKUSDT",
+    ),
+}
+
+STREAM, CONTRACTS = "bybit_stream", "bybit_contracts"
+
+#: Ways to misread what linear and inverse contracts share, that the frames of either must notice.
+OF_BOTH = (
+    Mutant("taker side flipped", '{"Buy": int(Side.BUY), "Sell": int(Side.SELL)}',
+     '{"Buy": int(Side.SELL), "Sell": int(Side.BUY)}', STREAM),
+    Mutant("position read as order side", '{"Buy": int(Side.LONG), "Sell": int(Side.SHORT)}',
+     '{"Buy": int(Side.SHORT), "Sell": int(Side.LONG)}', CONTRACTS),
+    Mutant("open interest doubled", "SIDES_COUNTED: Final = 2", "SIDES_COUNTED: Final = 1", CONTRACTS),
+    Mutant("single open interest halved", "size = t.one_side\n", "size = t.one_side / 2\n", CONTRACTS),
+    Mutant("single open interest not read", "if t.one_side is not None", "if False", CONTRACTS),
+    Mutant("halving not said", "flags |= _HALVED", "pass", CONTRACTS),
+    Mutant("mark and index swapped",
+     '"mark_price": "markPrice",\n        "index_price": "indexPrice"',
+     '"mark_price": "indexPrice",\n        "index_price": "markPrice"', CONTRACTS),
+    Mutant("last price for mark", '"mark_price": "markPrice"', '"mark_price": "lastPrice"', CONTRACTS),
+    Mutant("bid for the middle", "(t.bid_price + t.ask_price) / 2", "t.bid_price", CONTRACTS),
+    Mutant("interval dropped", "if t.interval_hours:", "if False:", CONTRACTS),
+    Mutant("interval in minutes", "t.interval_hours * HOUR_NS", "t.interval_hours * HOUR_NS // 60",
+     CONTRACTS),
+    Mutant("prediction passed as paid", 'kind="predicted"', 'kind="settled"', CONTRACTS),
+    Mutant("next settlement left out", "t.next_funding_ms * NS_PER_MS", "0", CONTRACTS),
+    Mutant("deltas forget what they omit", "        news = _merge(known, said)\n",
+     "        news, known = _merge(known, said), said\n", CONTRACTS),
+    Mutant("complete feed passed as a sample", 'completeness="complete"', 'completeness="sampled"',
+     CONTRACTS),
+    Mutant("bankruptcy price passed as a fill", 'price="bankruptcy"', 'price="fill"', CONTRACTS),
+    Mutant("push time for trade time", '"traded_ms": "T"', '"traded_ms": "ts"', STREAM),
+    Mutant("trades without their sequence", "received_ns, trade.sequence,", "received_ns, 0,", STREAM),
+)  # fmt: skip
+
+#: Ways to misread this venue; a case must notice each.
+MUTANTS = (
+    *OF_BOTH,
+    Mutant("interval's doubt dropped", "flags | doubt", "flags", CONTRACTS),
+    Mutant("deltas taken before a snapshot",
+     'else:\n            return "ignored"',
+     "else:\n            known = self._tickers[said.symbol] = _Ticker(said.symbol)", CONTRACTS),
+    Mutant("repeated values are news", "if value is not None and value != before:",
+     'if value is not None and name != "symbol":', CONTRACTS),
+    Mutant("trade price of the unit", "price = trade.price / c.unit", "price = trade.price", STREAM),
+    Mutant("bankruptcy price of the unit", "price = event.price / c.unit", "price = event.price",
+     CONTRACTS),
+    Mutant("mark of the unit", "received_ns, 0, t.mark_price / c.unit,", "received_ns, 0, t.mark_price,",
+     CONTRACTS),
+    Mutant("open interest at the unit's mark", "mark = t.mark_price / c.unit if t.mark_price else NAN",
+     "mark = t.mark_price or NAN", CONTRACTS),
+)  # fmt: skip

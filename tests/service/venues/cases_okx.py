@@ -1,57 +1,28 @@
 """OKX v5: frames after https://www.okx.com/docs-v5/en/."""
 
-from tests.service.venues.cases import HOUR_NS, NAN, Case
+from tests.service.venues.cases import HOUR_NS, NAN, Case, Mutant, listed
+from tests.service.venues.frames_okx import (
+    NOW,
+    SWAP,
+    T0,
+    index,
+    liquidations,
+    mark,
+    order,
+    push,
+    trade,
+)
+from tests.service.venues.liquidations_okx import LIQUIDATIONS
 
-
-def push(channel: bytes, symbol: bytes, item: bytes) -> bytes:
-    """Return a frame of one item."""
-    return b'{"arg":{"channel":"%b","instId":"%b"},"data":[{"instId":"%b",%b}]}' % (
-        channel,
-        symbol,
-        symbol,
-        item,
-    )
-
-
-def trade(symbol: bytes, side: bytes, size: bytes, price: bytes) -> bytes:
-    """Return a frame of one trade."""
-    item = b'"tradeId":"130639474","px":"%b","sz":"%b","side":"%b","ts":"1630048897897","count":"3"'
-    return push(b"trades", symbol, item % (price, size, side))
-
-
-def mark(symbol: bytes, price: bytes, ts: int) -> bytes:
-    """Return a frame of a mark."""
-    return push(b"mark-price", symbol, b'"instType":"SWAP","markPx":"%b","ts":"%d"' % (price, ts))
-
-
-def index(symbol: bytes, price: bytes, ts: int) -> bytes:
-    """Return a frame of an index."""
-    return push(b"index-tickers", symbol, b'"idxPx":"%b","open24h":"1","ts":"%d"' % (price, ts))
-
-
-def order(side: bytes, position: bytes, size: bytes, price: bytes, ts: int) -> bytes:
-    """Return one liquidation order."""
-    return b'{"bkLoss":"0","bkPx":"%b","ccy":"","posSide":"%b","side":"%b","sz":"%b","ts":"%d"}' % (
-        price,
-        position,
-        side,
-        size,
-        ts,
-    )
-
-
-def liquidations(symbol: bytes, *orders: bytes) -> bytes:
-    """Return a frame of liquidations of one swap."""
-    return (
-        b'{"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{"details":[%b],'
-        b'"instFamily":"x","instId":"%b","instType":"SWAP","uly":"x"}]}'
-    ) % (b",".join(orders), symbol)
-
-
-T0 = 1_789_678_209_470
-SWAP = b"BTC-USDT-SWAP"
-SNAPSHOT = liquidations(SWAP, order(b"sell", b"long", b"1", b"1", T0 - 60_000))
-SAMPLED = ["sampled", "unit_assumed", "stable_assumed", "price_bankruptcy"]
+INSTRUMENTS = listed(
+    "okx",
+    ("BTC-USDT-SWAP", "BTC", "USDT", {"contract_size": "0.01"}),
+    ("BTC-USDC-SWAP", "BTC", "USDC", {"contract_size": "0.0001"}),
+    ("BTC-USD-SWAP", "BTC", "USD", {"contract_type": "inverse", "contract_size": "100"}),
+    ("WNCG-USDT-SWAP", "WNCG", "USDT", {"contract_size": "1"}),
+    ("SOS-USDT-SWAP", "SOS", "USDT", {"contract_size": "1000"}),
+    ("MINA-USDT-SWAP", "MINA", "USDT", {"contract_size": "1"}),
+)
 
 CASES = (
     Case(
@@ -239,100 +210,7 @@ CASES = (
         "open_interest",
         ({"quantity": 10.0, "notional_usd": 500_000.0, "flags": []},),
     ),
-    Case(
-        "the first liquidations after subscribing are old news",
-        (liquidations(SWAP, order(b"sell", b"long", b"250", b"58000", T0)),),
-        "liquidation",
-        ({"position": "long", "flags": ["snapshot", *SAMPLED]},),
-    ),
-    Case(
-        "liquidation of a long: 250 contracts of 0.01 at 58000 are 2.5 coins and 145000 USD",
-        (SNAPSHOT, liquidations(SWAP, order(b"sell", b"long", b"250", b"58000", T0))),
-        "liquidation",
-        (
-            {
-                "kind": "liquidation",
-                "symbol": "BTC-USDT-SWAP",
-                "position": "long",
-                "price": 58000.0,
-                "quantity": 2.5,
-                "notional_usd": 145_000.0,
-                "exchange_ns": T0 * 1_000_000,
-                "flags": SAMPLED,
-            },
-        ),
-    ),
-    Case(
-        "liquidation of a short",
-        (
-            SNAPSHOT,
-            liquidations(b"MINA-USDT-SWAP", order(b"buy", b"short", b"10975", b"0.09859", T0)),
-        ),
-        "liquidation",
-        ({"position": "short", "quantity": 10975.0, "notional_usd": 1082.02525},),
-    ),
-    Case(
-        "in net mode the forced order decides: sell closes a long, buy a short",
-        (
-            SNAPSHOT,
-            liquidations(
-                SWAP,
-                order(b"sell", b"net", b"1", b"58000", T0),
-                order(b"buy", b"net", b"2", b"58000", T0),
-                order(b"buy", b"", b"3", b"58000", T0),
-            ),
-        ),
-        "liquidation",
-        ({"position": "long"}, {"position": "short"}, {"position": "short"}),
-    ),
-    Case(
-        "posSide decides where it is given",
-        (SNAPSHOT, liquidations(SWAP, order(b"buy", b"long", b"1", b"58000", T0))),
-        "liquidation",
-        ({"position": "long"},),
-    ),
-    Case(
-        "liquidation of an inverse swap: 5 contracts are 500 USD",
-        (SNAPSHOT, liquidations(b"BTC-USD-SWAP", order(b"sell", b"long", b"5", b"50000", T0))),
-        "liquidation",
-        (
-            {
-                "quantity": 0.01,
-                "notional_usd": 500.0,
-                "flags": ["sampled", "unit_assumed", "price_bankruptcy"],
-            },
-        ),
-    ),
-    Case(
-        "a repeated liquidation is dropped, a new one beside it is not",
-        (
-            SNAPSHOT,
-            liquidations(SWAP, order(b"sell", b"long", b"250", b"58000", T0)),
-            liquidations(
-                SWAP,
-                order(b"sell", b"long", b"250", b"58000", T0),
-                order(b"sell", b"long", b"251", b"58000", T0),
-            ),
-        ),
-        "liquidation",
-        ({"quantity": 2.51},),
-    ),
-    Case(
-        "swaps we do not follow come in the same stream",
-        (SNAPSHOT, liquidations(b"CNPY-USDT-SWAP", order(b"buy", b"short", b"1", b"0.4", T0))),
-        "ignored",
-        (),
-    ),
-    Case(
-        "a second subscription brings a second snapshot",
-        (
-            SNAPSHOT,
-            b'{"event":"subscribe","arg":{"channel":"liquidation-orders","instType":"SWAP"}}',
-            liquidations(SWAP, order(b"sell", b"long", b"250", b"58000", T0)),
-        ),
-        "liquidation",
-        ({"flags": ["snapshot", *SAMPLED]},),
-    ),
+    *LIQUIDATIONS,
     Case(
         "channels that carry nothing we want",
         (b'{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":[]}]}',),
@@ -354,7 +232,94 @@ CASES = (
         (
             b'{"event":"notice","code":"64008","msg":"The connection will soon be closed","connId":"a"}',
         ),
+        "leave",
+        (),
+    ),
+    Case(
+        "a notice of anything else",
+        (b'{"event":"notice","code":"64999","msg":"Something else","connId":"a"}',),
+        "notice",
+        (),
+    ),
+    Case(
+        "how many connections a channel has",
+        (b'{"event":"channel-conn-count","channel":"trades","connCount":"2","connId":"a"}',),
         "notice",
         (),
     ),
 )
+
+#: Five days of five minutes are kept.
+HISTORY = {"mark": 720, "funding": 90, "open_interest": 1440}
+
+#: The venue's no.
+REFUSALS = (
+    b'{"event":"error","code":"60012","msg":"Invalid request","connId":"a4d3ae55"}',
+    b'{"event":"channel-conn-count-error","channel":"trades","connCount":"31"}',
+)
+
+#: A frame of every kind that writes rows, with its price and its symbol as they stand in it.
+GOOD = {
+    "trade": (trade(SWAP, b"buy", b"12", b"42219.9"), b'"42219.9"', SWAP),
+    "mark": (mark(SWAP, b"60000.5", T0), b'"60000.5"', SWAP),
+    "liquidation": (
+        liquidations(SWAP, order(b"sell", b"long", b"250", b"58000", NOW)), b'"58000"', SWAP,
+    ),
+}  # fmt: skip
+
+STREAM = "okx_stream"
+
+#: Ways to misread what swaps and spot share.
+OF_BOTH = (
+    Mutant("taker side flipped", 'TAKER: Final = {"buy": int(Side.BUY), "sell": int(Side.SELL)}',
+     'TAKER: Final = {"buy": int(Side.SELL), "sell": int(Side.BUY)}', STREAM),
+    Mutant("trades without their sequence", "received_ns, trade.trade_id,", "received_ns, 0,", STREAM),
+    Mutant("quantity and price swapped", "c.amounts(trade.sz, price)", "c.amounts(price, trade.sz)", STREAM),
+    Mutant("notice of the end not heeded", 'return "leave"', 'return "notice"', STREAM),
+    Mutant("every notice taken for the end", "and envelope.code == CLOSING", "", STREAM),
+)  # fmt: skip
+
+#: Ways to misread this venue; a case must notice each.
+MUTANTS = (
+    *OF_BOTH,
+    Mutant("position side flipped", '{"long": int(Side.LONG), "short": int(Side.SHORT)}',
+     '{"long": int(Side.SHORT), "short": int(Side.LONG)}'),
+    Mutant("net mode side flipped", '{"sell": int(Side.LONG), "buy": int(Side.SHORT)}',
+     '{"sell": int(Side.SHORT), "buy": int(Side.LONG)}'),
+    Mutant("posSide not read", "POSITION.get(order.pos_side) or ", ""),
+    Mutant("contracts for coins in open interest", "coin = item.oi_ccy * c.unit", "coin = item.oi"),
+    Mutant("open interest doubled", "coin = item.oi_ccy * c.unit", "coin = item.oi_ccy * 2"),
+    Mutant("open interest halved", "coin = item.oi_ccy * c.unit", "coin = item.oi_ccy / 2"),
+    Mutant("open interest's USD doubled", "usd = item.oi_usd", "usd = item.oi_usd * 2"),
+    Mutant("rounded USD for an inverse swap", 'if not c.inverse and item.oi_usd != "":',
+     'if item.oi_usd != "":'),
+    Mutant("mark and index swapped", "received_ns, 0, mark, index, NAN", "received_ns, 0, index, mark, NAN"),
+    Mutant("dead mark kept alive by the index",
+     "self.mark if now_ms - self.mark_ms <= MARK_HOLD_MS else NAN", "self.mark"),
+    Mutant("stale index repeated", "self.index if now_ms - self.index_ms <= INDEX_HOLD_MS else NAN",
+     "self.index"),
+    Mutant("interval dropped",
+     "(item.next_funding_time - item.funding_time) * NS_PER_MS, 0", "0, 0"),
+    Mutant("interval taken as 8 h",
+     "(item.next_funding_time - item.funding_time) * NS_PER_MS, 0", "c.interval_ns, 0"),
+    Mutant("next settlement for this one", "item.funding_rate, interval_ns, item.funding_time",
+     "item.funding_rate, interval_ns, (item.next_funding_time or 0)"),
+    Mutant("prediction passed as paid", 'kind="predicted"', 'kind="settled"'),
+    Mutant("replayed orders passed as new", "_LIQUIDATION_FLAGS | age", "_LIQUIDATION_FLAGS"),
+    Mutant("every order taken for old news", "0 if order.ts >= self._news_from_ms else _SNAPSHOT",
+     "_SNAPSHOT"),
+    Mutant("the venue's clock not heard", "min(self._news_from_ms, item.ts)", "self._news_from_ms"),
+    Mutant("the venue's clock never heard enough", "self._clock_due = False\n            prices",
+     "prices"),
+    Mutant("a stale mark taken for the clock", "CLOCK_TRUSTED_MS: Final = 60_000",
+     "CLOCK_TRUSTED_MS: Final = 60_001"),
+    Mutant("a clock ahead loses what is just before it", "min(self._news_from_ms, item.ts)", "item.ts"),
+    Mutant("clocks taken to agree", "CLOCKS_APART_MS: Final = 2000", "CLOCKS_APART_MS: Final = 0"),
+    Mutant("old news of a minute taken for new", "CLOCKS_APART_MS: Final = 2000",
+     "CLOCKS_APART_MS: Final = 60_000"),
+    Mutant("repeated orders counted again", "if key in self._seen:", "if False:"),
+    Mutant("orders of one instant taken for one",
+     "(symbol, order.ts, order.side, order.sz, order.bk_px)", "(symbol, order.ts)"),
+    Mutant("partial feed passed as complete", 'completeness="sampled"', 'completeness="complete"'),
+    Mutant("bankruptcy price passed as a fill", 'price="bankruptcy"', 'price="fill"'),
+)  # fmt: skip

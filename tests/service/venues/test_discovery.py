@@ -10,8 +10,9 @@ from service.venue import Conversation, MalformedFrame, RestRequest, Universe, V
 from service.venues import binance_usdm, bybit, okx
 from service.venues.symbols import underlying_of
 from streams.events import Channel, RowBuffer
-from tests.service.venues.cases import HOUR_NS, INSTRUMENTS, RECEIVED_NS, rows_of
+from tests.service.venues.cases import HOUR_NS, RECEIVED_NS, rows_of
 from tests.service.venues.conversations import bybit_answer, converse, okx_answer
+from tests.service.venues.every import INSTRUMENTS
 
 
 def found(universe: Universe) -> dict[str, tuple[str, str, str, str, int, int]]:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from service.venues.registry import VENUES
 from streams.events import RowBuffer, block_rows
-from tests.service.venues.cases import INSTRUMENTS, RECEIVED_NS
+from tests.service.venues.cases import RECEIVED_NS
+from tests.service.venues.every import INSTRUMENTS
 
 _LAX = msgspec.json.Decoder(float, strict=False)
 _DECIMAL = st.from_regex(

@@ -5,42 +5,40 @@ import pytest
 from service.venue import VenueRefused
 from service.venues.registry import VENUES
 from streams.events import RowBuffer
-from tests.service.venues import cases_binance_usdm, cases_bybit, cases_okx
-from tests.service.venues.cases import INSTRUMENTS, RECEIVED_NS, Case, problems
-
-ALL = {
-    "binance_usdm": cases_binance_usdm.CASES,
-    "bybit": cases_bybit.CASES,
-    "okx": cases_okx.CASES,
-}
+from tests.service.venues import cases_okx
+from tests.service.venues.cases import RECEIVED_NS, AnyCase, problems
+from tests.service.venues.every import ALL, GOOD, INSTRUMENTS, MISSING, REFUSALS, opened
 
 
 def test_every_venue_has_cases() -> None:
+    assert MISSING == {}
     assert set(ALL) == set(VENUES)
 
 
 @pytest.mark.parametrize(
     ("name", "case"), [pytest.param(v, c, id=f"{v}: {c.name}") for v in ALL for c in ALL[v]]
 )
-def test_frame(name: str, case: Case) -> None:
-    assert problems(VENUES[name], name, case) == []
+def test_frame(name: str, case: AnyCase) -> None:
+    assert problems(VENUES[name], INSTRUMENTS[name], case) == []
 
 
-REFUSALS = [
-    ("binance_usdm", b'{"code":2,"msg":"Invalid request: property name must be a string"}'),
-    ("binance_usdm", b'{"error":{"code":2,"msg":"Invalid request"},"id":1}'),
-    ("bybit", b'{"success":false,"ret_msg":"error:handler not found","op":"subscribe"}'),
-    ("okx", b'{"event":"error","code":"60012","msg":"Invalid request","connId":"a4d3ae55"}'),
-    ("okx", b'{"event":"channel-conn-count-error","channel":"trades","connCount":"31"}'),
-]
+@pytest.mark.parametrize("name", ALL)
+def test_cases_are_told_apart_by_their_names(name: str) -> None:
+    names = [case.name for case in ALL[name]]
+    assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(("name", "frame"), REFUSALS)
+@pytest.mark.parametrize(
+    ("name", "frame"), [pytest.param(v, f, id=f"{v}: {f!r}") for v in ALL for f in REFUSALS[v]]
+)
 def test_a_refusal_is_the_venues_no(name: str, frame: bytes) -> None:
     out = RowBuffer()
+    decoder = opened(name)
     with pytest.raises(VenueRefused):
-        VENUES[name].decoder(INSTRUMENTS[name]).decode(frame, RECEIVED_NS, out)
+        decoder.decode(frame, RECEIVED_NS, out)
     assert out.rows == 0
+    decoder.decode(GOOD[name]["trade"][0], RECEIVED_NS, out)
+    assert out.rows > 0, "what comes after it is read"
 
 
 def test_what_was_written_before_stays() -> None:

@@ -8,8 +8,9 @@ from service.venue import MalformedFrame, RestRequest
 from service.venues import binance_usdm, bybit, okx
 from streams.events import RowBuffer
 from streams.instruments import instrument
-from tests.service.venues.cases import HOUR_NS, INSTRUMENTS, rows_of, same
+from tests.service.venues.cases import HOUR_NS, rows_of, same
 from tests.service.venues.conversations import HOUR, T0, Answer, bybit_answer, converse, okx_answer
+from tests.service.venues.every import INSTRUMENTS
 
 # History: five hours, with a settlement in the middle
 

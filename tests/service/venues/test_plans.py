@@ -7,7 +7,7 @@ import pytest
 
 from service.session import Session
 from service.venue import ConnectionPlan, Venue
-from service.venues import binance_usdm, bybit, okx
+from service.venues import binance_usdm
 from service.venues.registry import VENUES
 from streams.events import Channel
 from streams.instruments import NAME_BYTES, Instrument, instrument
@@ -42,34 +42,6 @@ def test_binance_keeps_to_200_streams_and_the_market_route() -> None:
         assert max(map(len, plan.subscribe)) < 4096
         assert plan.control == Channel.TRADE | Channel.MARK
         assert plan.channels == Channel.ALL & ~Channel.OPEN_INTEREST, "open interest is polled"
-
-
-def test_bybit_keeps_to_its_characters_and_separates_categories() -> None:
-    linear = many("bybit", "LONGNAME{:04}USDT", 600)
-    inverse = many("bybit", "C{}USD", 3, contract_type="inverse")
-    plans = bybit.plan([*linear, *inverse])
-    assert [plan.path for plan in plans] == ["/v5/public/linear"] * 3 + ["/v5/public/inverse"]
-    assert sum(len(plan.instruments) for plan in plans) == 603
-    for plan in plans:
-        frames = said(plan)
-        topics = [topic for frame in frames for topic in frame["args"]]
-        assert sum(map(len, topics)) <= 20_000
-        assert len(topics) == len(set(topics)) == 3 * len(plan.instruments)
-        assert all(len(frame["args"]) <= 200 and frame["op"] == "subscribe" for frame in frames)
-        assert plan.control == Channel.TRADE | Channel.MARK
-        assert plan.channels == Channel.ALL
-
-
-def test_okx_has_one_connection_as_liquidations_come_for_all() -> None:
-    specs = many("okx", "C{}-USDT-SWAP", 299) + many("okx", "C{}-USD-SWAP", 1)
-    (plan,) = okx.plan(specs)
-    args = [arg for frame in said(plan) for arg in frame["args"]]
-    assert args[0] == {"channel": "liquidation-orders", "instType": "SWAP"}
-    assert sum(arg["channel"] == "liquidation-orders" for arg in args) == 1
-    assert sum(arg["channel"] == "index-tickers" for arg in args) == 300
-    assert len(args) == 1 + 5 * 300
-    assert max(map(len, plan.subscribe)) < 64 * 1024
-    assert {"channel": "index-tickers", "instId": "C0-USD"} in args
 
 
 @pytest.mark.parametrize("venue", list(VENUES.values()), ids=list(VENUES))
