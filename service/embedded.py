@@ -24,7 +24,9 @@ from service.snapshots import FileStore, Snapshot
 from service.telemetry import Telemetry
 from service.venue import Venue
 from streams.breakers.machine import State
+from streams.config import MethodConfig
 from streams.engine import Engine, SchemaMismatch
+from streams.events import RowBuffer
 from streams.signals import Signal, decode, encode, rfc3339
 from streams.speech import CODE_VERSION
 
@@ -93,6 +95,16 @@ def _ids(*paths: Path) -> Iterator[str]:
                     yield decode(line).id
 
 
+def load_kernels(method: MethodConfig) -> None:
+    """Have the engine's kernels loaded; a machine's first start compiles them.
+
+    That takes half a minute then, in which no socket would be read: so it comes before anything is connected.
+    """
+    rows = RowBuffer(1)
+    rows.contract(0, 1, 1, 1, 0, "", "")
+    Engine(method).fold(bytes(rows.view()), 0)
+
+
 class EmbeddedRun:
     """One process that does everything. `engine` and `telemetry` may be looked at while it runs."""
 
@@ -135,6 +147,8 @@ class EmbeddedRun:
             recovery = await asyncio.to_thread(bus.recover)
             _log.info("recovered", **msgspec.to_builtins(recovery), offset=self.engine.offset)
             self.telemetry.engine_started(0, self.engine.counters)
+            await asyncio.to_thread(load_kernels, self.settings.method)
+            settle()
             async with self._running(bus) as tasks:
                 await asyncio.gather(*tasks)
         finally:
@@ -215,7 +229,6 @@ class EmbeddedRun:
         while True:
             await asyncio.sleep(self.settings.snapshot_interval_s)
             await self._save()
-            settle()  # the kernels have been loaded by what was folded
 
     async def _measure(self, publisher: Publisher, ingestion: Ingestion) -> None:
         """Tell the metrics each second what only its owner knows."""

@@ -61,11 +61,13 @@ class Filler:
         else:
             left = holes.give_up(instrument.id, gap.first, gap.last)
             lost = max(0, left - others)
-            left = lost
+            intake.stats.missing(intake.venue, "foreign", left - lost)
         intake.stats.missing(intake.venue, "filled", missing - left)
         if lost:
             self._mark(instrument, hole, lost)
-        _log.info(
+        # ids of block trades are missing all the time: only what was or may have been lost is news
+        say = _log.info if lost or again_ns or left < missing else _log.debug
+        say(
             "trades_missing", venue=intake.venue, symbol=instrument.symbol,
             first=gap.first, last=gap.last, filled=missing - left, lost=lost,
         )  # fmt: skip

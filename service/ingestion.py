@@ -102,15 +102,21 @@ class Ingestion:
 
     def report(self, telemetry: Telemetry) -> None:
         """Set the gauges of every venue; what is not being read is down."""
-        healths = dict.fromkeys(self._venues, _NOT_STARTED)
-        healths |= {name: ingest.health() for name, ingest in self.live.items()}
-        if self._daily is not None:
-            healths[daily.NAME] = msgspec.structs.replace(_NOT_STARTED, live=self._daily.feeds.live)
-        for name, health in healths.items():
+        for name, venue in self._venues.items():
+            ingest = self.live.get(name)
+            health = ingest.health() if ingest is not None else _NOT_STARTED
             telemetry.connected(name, health.connections)
             telemetry.rest_budget(name, health.budget_used, health.banned_until_ns)
-            for channel in Channel.ALL:
-                telemetry.feed(name, str(channel.name).lower(), up=bool(health.live & channel))
+            self._feeds(telemetry, name, venue.SPEC.semantics.channels, health.live)
+        if self._daily is not None:
+            live = self._daily.feeds.live
+            self._feeds(telemetry, daily.NAME, daily.SEMANTICS.channels, live)
+
+    @staticmethod
+    def _feeds(telemetry: Telemetry, name: str, has: Channel, live: Channel) -> None:
+        """Set which feeds are up: of a channel that a venue does not have there is nothing to say."""
+        for channel in has:
+            telemetry.feed(name, str(channel.name).lower(), up=bool(live & channel))
 
     async def _venue(self, name: str, venue: Venue) -> None:
         options = options_of(self._settings, name)

@@ -45,7 +45,7 @@ METRICS: Final = (
     Metric("duplicates_total", "counter", "rows", _VENUE,
            "Rows that another connection had brought already."),
     Metric("trades_missing_total", "counter", "trades", ("venue", "outcome"),
-           "Trades whose ids were skipped: found, then filled by REST or lost."),
+           "Trade ids that were skipped: found, then filled by REST, lost, or foreign (block trades)."),
     Metric("contracts_changed_total", "counter", "contracts", ("venue", "event"),
            "Contracts listed, delisted or respecified while running; unmapped ones of each look."),
     Metric("feed_up", "gauge", "0/1", _CHANNEL, "1 while the venue's channel is live."),

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from streams.events import Flag
+from streams.events import Channel, Flag
 from streams.instruments import Market
 
 #: Where a channel's messages come from; "file" is given by the user.
@@ -138,6 +138,16 @@ class Semantics(msgspec.Struct, frozen=True, kw_only=True):
     funding: FundingFeed | None = None
     open_interest: OpenInterestFeed | None = None
     liquidation: LiquidationFeed | None = None
+
+    @property
+    def channels(self) -> Channel:
+        """The channels that the venue has."""
+        found = Channel(0)
+        for channel in Channel.ALL:
+            feed = getattr(self, str(channel.name).lower())
+            if feed is not None and getattr(feed, "completeness", "") != "none":
+                found |= channel
+        return found
 
     @property
     def liquidation_flags(self) -> int:

@@ -27,7 +27,7 @@ class IngestStats(Protocol):
         ...
 
     def missing(self, venue: str, outcome: str, trades: int) -> None:
-        """Trades did not come: `found` missing, then `filled` by REST or late, or `lost`."""
+        """Trades did not come: `found` missing, then `filled`, `lost`, or `foreign`: no trades of ours."""
         ...
 
     def listing(self, venue: str, event: str, contracts: int) -> None:

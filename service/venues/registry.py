@@ -23,6 +23,7 @@ from service.venues import (
     hyperliquid,
     kraken_perp,
     kraken_spot,
+    lighter,
     okx,
     okx_spot,
 )
@@ -47,6 +48,7 @@ VENUES: Final[dict[str, Venue]] = {
     "hyperliquid": hyperliquid,
     "kraken_perp": kraken_perp,
     "kraken_spot": kraken_spot,
+    "lighter": lighter,
     "okx": okx,
     "okx_spot": okx_spot,
 }
