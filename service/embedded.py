@@ -119,7 +119,8 @@ class EmbeddedRun:
         folder: Path | None = None,
     ) -> None:
         """Keep log, snapshots and signals in `folder`; None keeps them in the settings' data_dir."""
-        self.settings = settings
+        # what its ingestion keeps (bans, tapes) belongs to the run as well
+        self.settings = msgspec.structs.replace(settings, data_dir=folder or settings.data_dir)
         self.clock = clock
         self.telemetry = Telemetry(
             clock.now_ns,
@@ -129,7 +130,7 @@ class EmbeddedRun:
         self.telemetry.build(CODE_VERSION, settings.method.hash())
         self.engine = Engine(settings.method)
         self.ready = False
-        self._folder = folder or settings.data_dir
+        self._folder = self.settings.data_dir
         self._on_signal = on_signal
         self._store = FileStore(self._folder / "snapshots")
         self._epoch = 1

@@ -47,6 +47,7 @@ class _Tape(msgspec.Struct):
     last: int
     last_ns: int
     holes: list[Hole] = []
+    leapt_from: int = 0  # the id before a leap that no other has confirmed yet
 
 
 class _Left(msgspec.Struct):
@@ -67,10 +68,16 @@ class Holes:
         if tape is None:
             self._tapes[instrument] = _Tape(number, exchange_ns)
             return True
+        if tape.leapt_from:
+            if 0 < number - tape.leapt_from <= HOLE_MAX:
+                tape.last = tape.leapt_from  # the old count goes on: the leap was one stray id
+            tape.leapt_from = 0
         ahead = number - tape.last
         if ahead > 0:
             if 1 < ahead <= HOLE_MAX:
                 self._open(tape, number, exchange_ns, received_ns)
+            elif ahead > HOLE_MAX:
+                tape.leapt_from = tape.last
             tape.last, tape.last_ns = number, exchange_ns
             return True
         if tape.holes and _fits(tape.holes, number):

