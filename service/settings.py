@@ -49,7 +49,7 @@ _NEAR_WORDS = " to this machine or a one-word host"
 DEFAULT_VENUES: Final = (
     "aster", "binance_coin", "binance_spot", "binance_usdm", "bitfinex", "bitget", "bitmex", "bybit",
     "bybit_coin", "bybit_spot", "coinbase", "coinbase_cde", "deribit", "dydx", "gate", "hyperliquid",
-    "kraken_perp", "kraken_spot", "okx", "okx_spot",
+    "kraken_perp", "kraken_spot", "lighter", "okx", "okx_spot",
 )  # fmt: skip
 VenueName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,12}\Z")]
 Glob = Annotated[str, Meta(pattern=r"^[^\sa-z,]{1,12}\Z")]

@@ -21,6 +21,7 @@ from service.simulator.gate import Gate
 from service.simulator.hyperliquid import Hyperliquid
 from service.simulator.kraken_perp import KrakenPerp
 from service.simulator.kraken_spot import KrakenSpot
+from service.simulator.lighter import Lighter
 from service.simulator.market import Market
 from service.simulator.okx import Okx
 from service.simulator.okx_spot import OkxSpot
@@ -46,6 +47,7 @@ FACES: Final[dict[str, Callable[[Market], Face]]] = {
     "hyperliquid": Hyperliquid,
     "kraken_perp": KrakenPerp,
     "kraken_spot": KrakenSpot,
+    "lighter": Lighter,
     "okx": Okx,
     "okx_spot": OkxSpot,
 }

@@ -6,10 +6,11 @@ import msgspec
 
 
 class Lists(msgspec.Struct, frozen=True, kw_only=True):
-    """How a venue lists a coin: `symbol` with ``{coin}`` in it.
+    """How a venue lists a coin: `symbol` with ``{coin}`` in it, or ``{number}`` where a market is a number.
 
     `size` is coin a contract (USD if `inverse`), or "okx": as OKX lists each coin; `sizes` are coins whose
-    contracts differ. `names` are coins that the venue calls otherwise.
+    contracts differ. `names` are coins that the venue calls otherwise, and numbers that are known; of another
+    coin the number is its name, read to the base of 36.
     """
 
     symbol: str
@@ -24,8 +25,14 @@ class Lists(msgspec.Struct, frozen=True, kw_only=True):
 
         >>> Lists(symbol="PF_{coin}USD", names={"BTC": "XBT"}).name("BTC")
         'PF_XBTUSD'
+        >>> numbered = Lists(symbol="{number}", names={"BTC": "1"})
+        >>> numbered.name("BTC"), numbered.name("Z0")
+        ('1', '1260')
         """
-        return self.symbol.format(coin=self.names.get(coin, coin))
+        called = self.names.get(coin, coin)
+        if "{number}" in self.symbol:
+            return self.symbol.format(number=int(called, 36))
+        return self.symbol.format(coin=called)
 
 
 LISTINGS: Final[dict[str, Lists]] = {
@@ -53,6 +60,7 @@ LISTINGS: Final[dict[str, Lists]] = {
     "hyperliquid": Lists(symbol="{coin}"),
     "kraken_perp": Lists(symbol="PF_{coin}USD", names={"BTC": "XBT"}),
     "kraken_spot": Lists(symbol="{coin}/USD", spot=True),
+    "lighter": Lists(symbol="{number}", names={"ETH": "0", "BTC": "1", "SOL": "2"}),
     "okx": Lists(symbol="{coin}-USDT-SWAP", size="okx"),
     "okx_spot": Lists(symbol="{coin}-USDT", spot=True),
 }

@@ -1,23 +1,23 @@
 """Lighter perpetuals (zk rollup on Ethereum), quoted and margined in USDC.
 
-Facts as of 2026, from https://apidocs.lighter.xyz, WebSocket reference, Rate limits and the API's own description
-of ``orderBookDetails`` and ``fundings``; where nobody says, from frames of 2026-04 and marked UNCONFIRMED:
+Facts as of 2026, from https://apidocs.lighter.xyz, Market data, WebSocket reference and Rate limits; where
+they are silent, from frames of 2026-04 and from what clients and indexers of 2026 say of the venue's answers:
 
-- A market is a number, and only the listing says of which coin, so that number is our symbol. Equities, metals
-  and currencies are listed among the coins and nothing marks them: whoever asks for all coins gets them too.
-- ``trade``: `is_maker_ask` tells that the taker bought. `trade_id` counts the trades of all markets, so of one
-  it only grows. What comes first repeats the last trades, newest first; updates are sorted here, as nobody
-  says how they are. `timestamp` is in ms, `transaction_time`, which is not read, in µs.
+- A market is a number, and only the listing says of which coin, so that number is our symbol. Equities,
+  metals and currencies are listed among the coins and nothing marks them: to ask for all is to get them.
+- ``trade``: `is_maker_ask` tells that the taker bought. `trade_id` counts the trades of all markets, so of
+  one it only grows. What comes first repeats the last trades, newest first; how updates are sorted nobody
+  says, so they are sorted here. `timestamp` is in ms; `transaction_time`, which is not read, in µs.
 - `liquidation_trades` stand apart from `trades` and are not repeated there. Of type liquidation is an order
-  that closes a position at the book: the taker is who is liquidated. Of type deleverage is what the
-  insurance pool or another trader takes over past the book. Which side that was is not said, so it is left out.
-- ``market_stats/all``: a map of the markets that moved. `open_interest` is USDC, of one side, though REST has it
-  in coin; coin is taken at the mark and says so with UNIT_ASSUMED. UNCONFIRMED: that the venue takes the mark.
+  that closes a position at the book: the taker is who is liquidated. Of type deleverage is what
+  another account takes over past the book. Whose side that is nobody says: it is left out.
+- ``market_stats/all``: a map of the markets that moved. `open_interest` is USDC of one side, though REST has
+  it in coin. Coin is taken at the mark and says so with UNIT_ASSUMED, as nobody says what the venue takes.
   `current_funding_rate` is in percent of the running hour, paid at its end; above zero longs pay.
 - The venue drops who is silent for two minutes, so we ping. Its own pings want no answer then.
 - ``readonly=true`` opens the stream where the venue does not serve traders.
-- ``fundings``: times in seconds, `rate` in percent without a sign, `direction` is who paid. Of mark, index and
-  open interest there is no history.
+- ``fundings``: times in seconds, `rate` in percent without a sign, `direction` is who paid. Of mark, index
+  and open interest there is no history.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -86,12 +86,12 @@ SEMANTICS: Final = Semantics(
     ),
     mark=MarkFeed(
         index=True, cadence_s=3.0,
-        note="of markets that moved; cadence UNCONFIRMED, several messages a second for all markets",
+        note="of markets that moved, several messages a second for all; cadence of one UNCONFIRMED",
         evidence=Evidence("2026-04-20", "apidocs.lighter.xyz, WebSocket Market Stats; frames of that day"),
     ),
     funding=FundingFeed(
         kind="predicted", interval="fixed", interval_h=1.0, note="written in percent",
-        evidence=Evidence("2026-10-25", "apidocs.lighter.xyz, fundings; settlements recorded that day"),
+        evidence=Evidence("2026-10-25", "docs.rs df-lighter-core, funding; settlements recorded that day"),
     ),
     open_interest=OpenInterestFeed(
         unit="quote", sides=1, cadence_s=3.0,

@@ -94,7 +94,6 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "tardis_fixtures/crypto-com.jsonl": _NONE,
     "tardis_fixtures/huobi-dm-linear-swap.jsonl": _NONE,
     "tardis_fixtures/kucoin-futures.jsonl": _NONE,
-    "tardis_fixtures/lighter.jsonl": _NONE,
     "tardis_fixtures/okx-futures.jsonl": "dated futures, no perpetuals",
     "tardis_fixtures/phemex.jsonl": _NONE,
     "tardis_fixtures/woo-x.jsonl": _NONE,
