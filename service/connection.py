@@ -5,7 +5,7 @@ The only client of the `websockets` library.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.frames import CloseCode
 
 from service.bans import Ban
+from service.clock import Clock
 from service.intake import Intake
 from service.rest import error_class
 from service.session import (
@@ -36,12 +37,23 @@ MESSAGE_MAX: Final = 64 << 20
 #: Wall seconds: half-open connections are noticed within the sum of the two, which is less than ten.
 PING_EVERY_S: Final = 4.5
 PING_TIMEOUT_S: Final = 4.5
+#: Frames taken before others get their turn: about a millisecond. A read of the socket may bring thousands.
+BREATH_FRAMES: Final = 64
 #: Seconds before a connection is replaced because of what it delivers: it still delivers.
 GARBLED_PAUSE_S: Final = 30.0
+#: How long a successor may take until it brings what its predecessor does, in log time, and how often
+#: that is looked at, in the wall's.
+HANDOVER_S: Final = 30.0
+HANDOVER_EVERY_S: Final = 0.05
 #: What the library says when no pong came.
 PING_TIMEOUT: Final = CloseCode.INTERNAL_ERROR
 #: Wall seconds: however fast log time runs, less than this is scheduling and not silence.
 SILENCE_FLOOR_S: Final = 1.0
+
+
+def handover_ns(clock: Clock) -> int:
+    """Return how long old and new connections may stand side by side, in log time."""
+    return int(max(HANDOVER_S, SILENCE_FLOOR_S * clock.speed) * NS)
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -156,12 +168,14 @@ class Link:
 
     async def _read(self, socket: ClientConnection, wake_ns: int) -> None:
         intake, publisher = self._intake, self._intake.publisher
-        now_ns = intake.clock.now_ns()
+        now_ns, taken = intake.clock.now_ns(), 0
         while self.ending is None and now_ns < wake_ns:
             self._take(await socket.recv(decode=False))
-            now_ns = intake.received_ns
+            now_ns, taken = intake.received_ns, taken + 1
             if publisher.full:
                 await publisher.drained()
+            elif taken % BREATH_FRAMES == 0:  # `recv` does not yield while frames are there
+                await asyncio.sleep(0)
 
     def _take(self, frame: bytes) -> None:
         try:
@@ -276,17 +290,46 @@ class Keeper:
         self._count("live")
         self._backoff.reset()
         before, self._serving = self._serving, link
-        self.refresh(self._intake.clock.now_ns())
+        clock = self._intake.clock
+        now_ns = clock.now_ns()
+        self.refresh(now_ns)
         if before is not None:
-            overlap_s = self._overlap_s / self._intake.clock.speed
-            asyncio.get_running_loop().call_later(overlap_s, before.retire)
+            until_ns = now_ns + handover_ns(clock)
+            asyncio.get_running_loop().call_later(
+                self._overlap_s / clock.speed, self._hand_over, before, until_ns
+            )
+
+    def _hand_over(self, before: Link, until_ns: int) -> None:
+        """Let a predecessor leave once it brings nothing that others do not."""
+        now_ns = self._intake.clock.now_ns()
+        others = self._delivered(self._links - {before}, now_ns)
+        if before is self._serving:
+            return  # the successor has died meanwhile; there will be another
+        if before.session.live_channels(now_ns) & ~others and now_ns < until_ns:
+            asyncio.get_running_loop().call_later(
+                HANDOVER_EVERY_S, self._hand_over, before, until_ns
+            )
+            return
+        before.retire()
+
+    @staticmethod
+    def _delivered(links: Iterable[Link], now_ns: int) -> Channel:
+        live = Channel(0)
+        for link in links:
+            live |= link.session.live_channels(now_ns)
+        return live
+
+    def delivers(self, now_ns: int) -> Channel:
+        """Return what this plan's connections can be trusted to deliver, one on its way out included."""
+        return self._delivered(self._links, now_ns)
 
     def _ended(self, link: Link, ending: Ending) -> None:
         self._count(ending.word)
         self._intake.screen.overlaps -= len(self._links) > 1
         self._links.discard(link)
         if link is self._serving:
-            self._serving = None
+            living = (one for one in self._links if one.session.phase is Phase.LIVE)
+            self._serving = next(living, None)
         if self._serving is None:
             self._intake.feeds.report(
                 self.source, Channel(0), self._intake.clock.now_ns(),
@@ -297,7 +340,8 @@ class Keeper:
     def refresh(self, now_ns: int) -> None:
         """Bring the feeds' rows up to what the serving connection delivers."""
         if self._serving is not None:
-            session = self._serving.session
-            live = session.live_channels(now_ns)
-            self._intake.feeds.report(self.source, live, now_ns, since_ns=session.oldest_ns)
+            self._intake.feeds.report(
+                self.source, self.delivers(now_ns), now_ns,
+                since_ns=self._serving.session.oldest_ns,
+            )  # fmt: skip
             self._intake.publisher.note("feed")

@@ -68,6 +68,7 @@ class Feeds:
         self._beats: dict[int, _Beat] = {}
         self._instruments: dict[int, Instrument] = {}
         self._median = SignMedian()
+        self._latest_ns = 0  # delay of the latest row
 
     @property
     def lag_s(self) -> float:
@@ -77,10 +78,15 @@ class Feeds:
     def observe(self, lag_ns: int) -> None:
         """Take in the delay of one live row."""
         self._median.update(lag_ns / NS)
+        self._latest_ns = lag_ns
 
     def venue_ns(self, now_ns: int) -> int:
         """Return what the venue's clock shows when ours shows `now_ns`, delay included."""
         return now_ns if math.isnan(self.lag_s) else now_ns - int(self.lag_s * NS)
+
+    def _behind_ns(self) -> int:
+        """Return by how much what came last was later than usual: a loss began that much earlier."""
+        return 0 if math.isnan(self.lag_s) else max(0, self._latest_ns - int(self.lag_s * NS))
 
     @property
     def live(self) -> Channel:
@@ -135,6 +141,7 @@ class Feeds:
         if state is None:
             return  # it was removed while it was ending
         since = now_ns if since_ns is None else min(since_ns, now_ns)
+        since -= self._behind_ns()
         lost = state.live & ~live
         if reason is not None:
             lost |= state.channels & ~live & ~self._down(state)

@@ -5,20 +5,15 @@ import random
 from collections.abc import Container, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from service.bans import Ban
-from service.connection import Keeper
+from service.connection import Keeper, handover_ns
 from service.intake import Intake
 from service.session import ConnectPacer
 from service.venue import ConnectionPlan, Venue
 from streams.events import Channel, DownReason
-
-NS: Final = 1_000_000_000
-#: How long new connections may take to deliver before the old ones leave anyway, in log time.
-HANDOVER_S: Final = 30.0
 
 
 class _Kept(msgspec.Struct):
@@ -92,18 +87,29 @@ class Links:
                 )
         if make_first:
             self._intake.screen.overlaps += 1
-            await self._served(fresh)
+            await self._served(fresh, stale)
+            self.refresh(self._intake.clock.now_ns())
             self._stop(stale, delisted)
             self._intake.screen.overlaps -= 1
 
-    async def _served(self, plans: Sequence[ConnectionPlan]) -> None:
+    async def _served(
+        self, fresh: Sequence[ConnectionPlan], stale: Sequence[ConnectionPlan]
+    ) -> None:
+        """Wait until the new connections deliver what the old ones do."""
         clock = self._intake.clock
-        until_ns = clock.now_ns() + int(HANDOVER_S * NS)
-        while clock.now_ns() < until_ns:
-            if all(self._kept[plan].keeper.serving for plan in plans):
+        until_ns = clock.now_ns() + handover_ns(clock)
+        while (now_ns := clock.now_ns()) < until_ns:
+            had = Channel(0)
+            for plan in stale:
+                had |= self._kept[plan].keeper.delivers(now_ns)
+            if all(self._takes_over(plan, had, now_ns) for plan in fresh):
                 await clock.sleep(self._overlap_s)
                 return
             await clock.sleep(0.5)
+
+    def _takes_over(self, plan: ConnectionPlan, had: Channel, now_ns: int) -> bool:
+        keeper = self._kept[plan].keeper
+        return keeper.serving and not had & plan.channels & ~keeper.delivers(now_ns)
 
     def _start(self, plan: ConnectionPlan) -> Keeper:
         if self._group is None:

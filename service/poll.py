@@ -14,6 +14,8 @@ from streams.events import Channel, DownReason
 NS: Final = 1_000_000_000
 #: So many intervals without an answer, and the feed is down.
 MISSES: Final = 3
+#: Wall seconds: however fast log time runs, less than this is scheduling and not silence.
+SILENCE_FLOOR_S: Final = 1.0
 
 
 class _Health(msgspec.Struct):
@@ -67,7 +69,7 @@ class Poller:
         due_ns = clock.now_ns() + int(place * poll.every_s * NS)
         health = _Health(source, clock.now_ns())
         feeds.add(source, (poll.instrument,), poll.channel)
-        feeds.expect(source, due_ns + int(MISSES * poll.every_s * NS))
+        feeds.expect(source, due_ns + self._patience_ns(poll))
         try:
             while True:
                 await clock.sleep(max(0, due_ns - clock.now_ns()) / NS)
@@ -82,6 +84,9 @@ class Poller:
                 source, Channel(0), now_ns, reason=DownReason.STOPPED, since_ns=health.good_ns
             )  # fmt: skip
 
+    def _patience_ns(self, poll: Poll) -> int:
+        return int(max(MISSES * poll.every_s, SILENCE_FLOOR_S * self._intake.clock.speed) * NS)
+
     async def _once(self, poll: Poll, health: _Health) -> None:
         clock, feeds = self._intake.clock, self._intake.feeds
         reason = DownReason.SILENT
@@ -94,7 +99,7 @@ class Poller:
         now_ns = clock.now_ns()
         if good:
             health.misses, health.good_ns = 0, now_ns
-            feeds.expect(health.source, now_ns + int(MISSES * poll.every_s * NS))
+            feeds.expect(health.source, now_ns + self._patience_ns(poll))
             feeds.report(health.source, poll.channel, now_ns)
             self._intake.publisher.note("poll")
             return

@@ -1,6 +1,7 @@
 """What a venue's socket can do to us, through real sockets on loopback, and what the rows then say."""
 
 import asyncio
+import itertools
 import shutil
 import socket
 import ssl
@@ -13,6 +14,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from service.clock import ScaledClock
+from service.connection import BREATH_FRAMES
 from streams.events import DownReason, Kind
 from tests.reference.toy_run import ALL, NS, T0, running, say, spec, steady
 from tests.reference.toy_venue import ToyExchange, ToyVenue
@@ -112,6 +114,28 @@ async def test_a_half_open_connection_is_noticed_by_pings_within_ten_seconds() -
         assert run.rows(Kind.FEED_DOWN)["reason"].tolist() == [DownReason.CLOSED]
         assert run.stats.connections["toy", "ping_timeout"] == 1
         noticed.set()
+
+
+async def test_thousands_of_frames_at_once_leave_turns_for_others() -> None:
+    clock, sent = ScaledClock(T0, 1.0), 5000
+
+    async def behave(_: ToyExchange, ws: ServerConnection) -> None:
+        await ws.send(say("mark", clock))
+        payload = say("trade", clock).encode()
+        frame = bytes((0x81, len(payload))) + payload
+        ws.transport.write(frame * sent)
+        await ws.wait_closed()
+
+    async with (
+        ToyExchange(behave).open() as exchange,
+        running(ToyVenue(), exchange.url, clock=clock) as run,
+    ):
+        counts = [0]
+        while counts[-1] < sent:
+            await asyncio.sleep(0)
+            counts.append(run.stats.frames["toy", "trade"])
+    jumps = [after - before for before, after in itertools.pairwise(counts)]
+    assert max(jumps) <= 2 * BREATH_FRAMES, sorted(jumps)[-5:]
 
 
 async def test_a_venue_that_refuses_is_asked_seldom_and_reported_once() -> None:

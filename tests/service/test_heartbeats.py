@@ -65,6 +65,28 @@ def test_channels_go_and_come_one_by_one_with_their_own_gaps(out: RowBuffer) -> 
     ]
 
 
+def test_a_loss_begins_where_what_came_last_ended(out: RowBuffer) -> None:
+    """What came last may have been on its way for longer than usual: what followed it is lost."""
+    feeds = Feeds(out)
+    feeds.add("socket", (BTC,), BOTH)
+    for _ in range(20):
+        feeds.observe(2 * NS)
+    feeds.report("socket", BOTH, T0)
+    feeds.observe(9 * NS)
+    usual_ns = int(feeds.lag_s * NS)
+    rows(out)
+    feeds.report(
+        "socket", Channel(0), T0 + 60 * NS, reason=DownReason.CLOSED, since_ns=T0 + 50 * NS
+    )
+    assert rows(out) == [(Kind.FEED_DOWN, BTC.id, BOTH, DownReason.CLOSED, T0 + 41 * NS)]
+    feeds.observe(2 * NS)
+    feeds.report("socket", BOTH, T0 + 70 * NS)
+    gap = rows(out)[0]
+    assert gap[:3] == (Kind.GAP, BTC.id, BOTH)
+    assert abs(gap[3] - (T0 + 41 * NS)) < NS // 10, "the estimate has moved a little"
+    assert abs(gap[4] - (T0 + 70 * NS - usual_ns)) < NS // 10
+
+
 def test_what_was_never_up_is_down_only_with_a_reason(out: RowBuffer) -> None:
     feeds = Feeds(out)
     feeds.add("socket", (BTC,), BOTH)

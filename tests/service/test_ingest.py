@@ -3,9 +3,12 @@
 import asyncio
 import json
 import random
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Any, Never
 
+import msgspec
 import numpy as np
 import pytest
 from aiohttp import web
@@ -16,8 +19,10 @@ from service.clock import ScaledClock
 from service.ingest import IngestOptions, VenueIngest, discover, rest_client
 from service.publisher import Publisher
 from service.stats import MemoryStats
+from service.venue import ConnectionPlan
 from service.warmup import WarmUpOptions
 from streams.events import Channel, DownReason, Flag, Kind
+from streams.instruments import Instrument
 from tests.reference.toy_run import ALL, NS, T0, running, say, spec, steady
 from tests.reference.toy_venue import (
     BTC,
@@ -106,6 +111,54 @@ async def test_rotation_loses_nothing_and_doubles_nothing() -> None:
     assert run.stats.duplicates["toy"] > 0
     assert run.stats.connections["toy", "live"] >= 3
     assert run.rows(Kind.FEED_UP)["channels"].tolist() == [ALL]
+    assert run.rows(Kind.FEED_DOWN)["reason"].tolist() == [DownReason.STOPPED]
+
+
+class Sparse(ToyVenue):
+    """Trades prove life here, and they are rare."""
+
+    def plan(self, instruments: Sequence[Instrument]) -> list[ConnectionPlan]:
+        """Ask for the contracts by name, so that another list is another plan."""
+        self.subscribe = (json.dumps([one.symbol for one in instruments]).encode(),)
+        (one,) = super().plan(instruments)
+        return [msgspec.structs.replace(one, control=Channel.MARK | Channel.TRADE)]
+
+
+@pytest.mark.parametrize("why", ["rotation", "listing"])
+async def test_a_successor_takes_over_when_it_brings_what_there_was(why: str) -> None:
+    """A new connection has marks at once and a trade in its time: until then the old one counts."""
+    clock = ScaledClock(T0, 20.0)
+    numbers = iter(range(1, 10**9))
+
+    async def behave(_: ToyExchange, ws: ServerConnection) -> None:
+        for turn in count(1):
+            await ws.send(say("mark", clock))
+            if turn % 40 == 0:
+                await ws.send(say("trade", clock, n=next(numbers)))
+            await asyncio.sleep(0.01)
+
+    class Lists:
+        async def look(self) -> list[Instrument]:
+            """List another contract."""
+            return [BTC, ETH]
+
+        def changed(self, instruments: Sequence[Instrument]) -> None:
+            """Do nothing about it."""
+
+    rotates = why == "rotation"
+    venue = Sparse(spec(lifetime_s=40.0 if rotates else None))
+    follow = None if rotates else Lists()
+    async with (
+        ToyExchange(behave).open() as exchange,
+        running(venue, exchange.url, clock=clock, follow=follow, discover_s=30.0) as run,
+    ):
+        await run.until(lambda: ALL in np.bitwise_or.accumulate(run.rows(Kind.FEED_UP)["channels"]))
+        if rotates:
+            await run.until(lambda: run.stats.connections["toy", "rotated"] >= 2, 15.0)
+        else:
+            await run.until(lambda: run.stats.connections["toy", "stopped"] == 1, 15.0)
+        await asyncio.sleep(0.1)
+        assert run.rows(Kind.FEED_DOWN).tolist() == []
     assert run.rows(Kind.FEED_DOWN)["reason"].tolist() == [DownReason.STOPPED]
 
 
