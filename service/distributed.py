@@ -32,10 +32,11 @@ from streams.engine import Engine, layout
 from streams.instruments import Instrument
 from streams.signals import Signal, rfc3339
 from streams.speech import CODE_VERSION
-from streams.topics import DEAD_LETTER, INSTRUMENTS, STATE
+from streams.topics import DEAD_LETTER, HEATMAP, INSTRUMENTS, STATE, Topic
 
 NS = 1_000_000_000
 STATE_EVERY_NS = 900_000_000  # of the wall: once a tick when live
+HEATMAP_EVERY_NS = 10 * NS
 
 _log = structlog.get_logger(__name__)
 
@@ -201,6 +202,7 @@ class ProcessHalf:
         self.telemetry.build(CODE_VERSION, settings.method.hash())
         self._clock = clock
         self._told: dict[tuple[int, str], tuple[int, int]] = {}  # tick told, and when
+        self._mapped: dict[tuple[int, str], int] = {}  # when its heatmap was told
         self._measured: dict[int, Engine] = {}
         self._factory = EngineFactory(settings.method)
         kafka = settings.kafka
@@ -237,7 +239,7 @@ class ProcessHalf:
                     await measure
 
     def _on_fold(self, block: Block, engine: Engine, said: list[Signal]) -> Iterable[Outgoing]:
-        """Count the signals; return the block's liquidations and the states that are due."""
+        """Count the signals; return the block's liquidations, states and heatmaps that are due."""
         now_ns = self._clock.now_ns()
         latency_s = max(0, now_ns - engine.received_ns) / NS
         self._count(
@@ -252,7 +254,10 @@ class ProcessHalf:
             # The last state counts on a compacted topic: while catching up, most may be passed over.
             if tick_ns > told_ns and now_ns - told_at_ns >= STATE_EVERY_NS:
                 self._told[where] = (tick_ns, now_ns)
-                records.append(_state_record(engine.state(symbol), block.partition))
+                records.append(_record(STATE, engine.state(symbol), block.partition))
+                if now_ns - self._mapped.get(where, 0) >= HEATMAP_EVERY_NS:
+                    self._mapped[where] = now_ns
+                    records.append(_record(HEATMAP, engine.heatmap(symbol), block.partition))
         return records
 
     async def _measure(self) -> None:
@@ -281,9 +286,9 @@ class ProcessHalf:
         self.telemetry.engine(partition, engine.counters)
 
 
-def _state_record(state: dict[str, Any], partition: int) -> Outgoing:
-    symbol, asof = state["symbol"], state["asof"]
+def _record(topic: Topic, body: dict[str, Any], partition: int) -> Outgoing:
+    symbol, asof = body["symbol"], body["asof"]
     return json_record(
-        STATE, key=symbol, value=msgspec.json.encode(state), ce_id=f"{symbol}-{asof}",
-        ce_type="treadmill.state.v1", ce_time=asof, source="treadmill/process", partition=partition,
+        topic, key=symbol, value=msgspec.json.encode(body), ce_id=f"{symbol}-{asof}",
+        ce_type=topic.name, ce_time=asof, source="treadmill/process", partition=partition,
     )  # fmt: skip

@@ -4,8 +4,11 @@ Defaults marked "fit" are design choices to be fitted on data; the rest are defi
 """
 
 import hashlib
+from typing import Annotated
 
 import msgspec
+
+from streams.brackets import DATE as BRACKETS_DATE
 
 DAY_S = 86_400.0
 
@@ -54,6 +57,17 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     hawkes_mu_half_life_s: float = DAY_S
     mark_cap: float = 20.0
 
+    # branching: the same model estimated
+    branching_memory_s: float = 6 * 3600.0
+    branching_fast_memory_s: float = 3600.0
+    branching_solve_s: float = 10.0
+    branching_feeds: float = 0.9  # of the complete feeds' open interest must be live
+    branching_gap_s: float = 60.0  # a longer gap makes the numbers unknown for one memory
+    branching_events: float = 200.0  # effective; fewer is WARMUP
+    branching_alarm: float = 0.8  # events per event
+    branching_moment_half_life_s: float = DAY_S
+    branching_disagreement: float = 0.3  # events per event, fit
+
     # bursts
     burst_quantile: float = 0.995
     burst_floor_oi_per_minute: float = 1e-4  # share of open interest, fit
@@ -68,6 +82,48 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sigma_half_life_s: float = 7 * DAY_S
     quadrant_deadband: float = 0.5
     quadrant_dwell_s: float = 120.0
+
+    # liquidation heatmap
+    heat_bin: float = 0.00125  # ln price
+    heat_half_life_s: float = 10 * DAY_S  # fit
+    heat_sample_s: float = 10.0  # open interest is compared over at least this
+    heat_passive: float = 0.5  # how speculative the passive side of a trade is, fit
+    heat_prior: Annotated[tuple[float, ...], msgspec.Meta(min_length=10, max_length=10)] = (
+        0.164, 0.107, 0.178, 0.216, 0.121, 0.091, 0.068, 0.025, 0.012, 0.019,
+    )  # share of coin at 2x 3x 5x 10x 20x 25x 50x 75x 100x 125x: log-normal around 8.3, fit  # fmt: skip
+    heat_brackets: int = BRACKETS_DATE  # which table of maintenance margins, see streams.brackets
+    heat_episode_s: float = 60.0  # an episode of the level ends after so long without consumption
+    heat_phi_half_life_s: float = 14 * DAY_S
+    heat_phi_episodes: int = 30  # fewer: the level is not calibrated
+    heat_zone_quantile: float = 0.9
+    heat_zone_reach: float = 0.15
+    heat_forecast_share: float = 0.9  # of the map in a forecast, the rest is uniform
+
+    # volatility
+    vol_return_s: float = 5.0  # returns are of this length, on multiples of it
+    vol_gap_s: float = 30.0  # a live return over longer is a gap: no medians, no half hours
+    vol_half_lives_s: tuple[float, float, float, float, float] = (
+        300.0, 3600.0, DAY_S, 7 * DAY_S, 30 * DAY_S,
+    )  # fmt: skip
+    vol_of_vol_half_life_s: float = DAY_S
+    vol_step_s: float = 60.0  # switch and label are looked at this often
+    vol_usual_half_life_s: float = 2 * DAY_S
+    vol_clip: float = 4.0  # standard deviations that one step may add to the usual spread
+    vol_cusum_drift: float = 1.5  # standard deviations, fit
+    vol_cusum_limit: float = 30.0  # standard deviations times steps, fit: half a switch a day
+    vol_switch_hold_s: float = DAY_S
+    vol_rank_half_life_s: float = 90 * DAY_S
+    vol_low: float = 0.20  # percentiles
+    vol_high: float = 0.80
+    vol_hysteresis: float = 0.05
+    vol_block_s: float = 1800.0  # change points are looked for in blocks of this length
+    vol_hazard: float = 1 / 336  # a regime ends with this probability a block
+    vol_prior_blocks: float = (
+        0.25  # blocks that the usual ln(variance) is worth to a new regime, fit
+    )
+    vol_prior_alpha: float = 2.0  # half the values that the usual spread is worth, fit
+    vol_prior_sd: float = 0.35  # of ln(variance) of blocks within a regime, fit
+    vol_recent_s: float = 3 * 3600.0  # a regime that began within this is new
 
     # machine, all fit
     calm_enter: float = 0.60

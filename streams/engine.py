@@ -17,12 +17,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streams.brackets import brackets, terms
 from streams.config import MethodConfig
 from streams.evaluate import contract_init, underlying_init
 from streams.events import ROW, ROW_BYTES, VIEWS, Flag, Kind, Rows, block_rows
 from streams.fold import CONTROL, DONE, SAID, fold_rows
 from streams.history import Hold
 from streams.indicators.funding import LONGEST_NS, SHORTEST_NS
+from streams.indicators.heatmap_view import view
 from streams.kernels.jit import NS_PER_S
 from streams.readings import number, quality_names
 from streams.signals import Signal, rfc3339
@@ -192,6 +194,8 @@ class Engine:
         if int(row["flags"]) & Flag.PARTIAL:
             contract["liquidations"]["partial"] = 1
         contract["feed"]["inverse"] = 1 if int(row["flags"]) & Flag.INVERSE else 0
+        rates, amounts = terms(brackets(self._venues[slot], self._names[self._owner[slot]]))
+        contract["heat"]["maintenance"], contract["heat"]["amount"] = rates, amounts
         interval_ns = int(row["sequence"])
         if contract["funding"]["interval_ns"] == 0 and SHORTEST_NS <= interval_ns <= LONGEST_NS:
             contract["funding"]["interval_ns"] = interval_ns
@@ -345,6 +349,23 @@ class Engine:
                     "last": rfc3339(int(gate["tripped_ns"])),
                 })  # fmt: skip
         return found
+
+    def heatmap(self, underlying: str) -> dict[str, Any]:
+        """Return the liquidation heatmap of an underlying as plain JSON values, all MODELLED.
+
+        Raises:
+            KeyError: it has not been seen.
+        """
+        u = self._underlyings[self._index[underlying]]
+        return {
+            "schema": "treadmill.heatmap.v1",
+            "symbol": underlying,
+            "asof": rfc3339(int(u["tick_ns"])),
+            "price": number(float(u["price"]["price"])),
+            **view(u["heat"], u["heat_level"], u["heat_score"], self.config, self._tools[0][0]),
+            "config_hash": self._hash,
+            "code_version": CODE_VERSION,
+        }
 
     def tick_ns(self, underlying: str) -> int:
         """Return when an underlying was last evaluated, 0 if never."""

@@ -1,16 +1,27 @@
 """What happens at a tick: the order in which indicators and machines see the market."""
 
+import math
+
 from streams.breakers import machine
 from streams.events import Channel
 from streams.indicators import (
+    branching,
+    branching_fit,
     bursts,
     cascade,
     funding,
     gates,
+    heatmap,
+    heatmap_level,
+    heatmap_outputs,
+    heatmap_score,
     liquidations,
     open_interest,
     price,
     quadrant,
+    throttling,
+    volatility,
+    volatility_regime,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
 from streams.readings import Quality
@@ -28,7 +39,9 @@ def contract_init(c: Record) -> None:
     open_interest.contract_init(c.open_interest)
     funding.contract_init(c.funding)
     liquidations.contract_init(c.liquidations)
+    throttling.contract_init(c.throttling)
     gates.contract_init(c.gates)
+    heatmap.contract_init(c.heat)
 
 
 @kernel
@@ -42,7 +55,13 @@ def underlying_init(u: Record) -> None:
     funding.underlying_init(u.funding)
     liquidations.underlying_init(u.liquidations)
     cascade.underlying_init(u.cascade)
+    branching_fit.underlying_init(u.branching)
     quadrant.underlying_init(u.quadrant)
+    volatility.underlying_init(u.volatility)
+    volatility_regime.underlying_init(u.volatility_regime)
+    heatmap.underlying_init(u.heat)
+    heatmap_level.level_init(u.heat_level)
+    heatmap_score.score_init(u.heat_score)
     for side in range(2):
         bursts.burst_init(u.burst[side])
         machine.machine_init(u.machine[side])
@@ -86,9 +105,52 @@ def _markets(
     _live_channels(contracts, members, count, LIQUIDATION_CHANNEL, time_ns, p, up)
     liquidations.tick(u.liquidations, contracts, members, count, up, time_ns, now_s, dt_s, p)
     liquidations.publish(u.liquidations, r, time_ns)
+    throttling.publish(contracts, members, count, up, r, p)
     complete = u.liquidations.complete_live
     cascade.tick(u.cascade, u.price.last_return, complete, time_ns, now_s, dt_s, p)
     cascade.publish(u.cascade, r, n, complete, time_ns, p)
+    branching_fit.tick(
+        u.branching, contracts, members, count, up, u.price.last_return, time_ns, now_s, dt_s, p
+    )
+    branching.publish(u.branching, r, time_ns, p)
+
+
+@kernel
+def _volatility(
+    u: Record, contracts: Record, members: Record, count: int, time_ns: int, now_s: float,
+    live: bool, p: Record,
+) -> None:  # fmt: skip
+    """Let volatility and its regime see the price path of this tick."""
+    v, regime = u.volatility, u.volatility_regime
+    level = u.price.log_price if u.price.price == u.price.price else math.nan
+    indexed = volatility.indexed_share(contracts, members, count)
+    volatility.tick(v, level, indexed, time_ns, live, p)
+    volatility_regime.tick(regime, v, time_ns, now_s, live, p)
+    volatility.publish(v, u.readings, time_ns, p)
+    volatility_regime.publish(regime, v, u.readings, time_ns, now_s, p)
+
+
+@kernel
+def _heat(
+    u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float, live: bool,
+    p: Record, work: Record,
+) -> None:  # fmt: skip
+    """Let the heatmap see prices, open interest and what was forced, and score its forecasts."""
+    heatmap.tick(u.heat, contracts, members, count, time_ns, dt_s, live, p, work)
+    covered = u.liquidations.coverage
+    known = live and covered >= p.score_coverage
+    for side in range(2):
+        rate = liquidations.estimated_rate(u.liquidations, side, 0)
+        realised = rate * dt_s / covered if known else math.nan
+        heatmap_level.level_step(
+            u.heat_level, side, u.heat.consumed_usd[side], realised, time_ns, p
+        )
+    heatmap_score.score_step(u.heat_score, u.heat, known, time_ns, p)
+    kappa_long = kappa_short = math.nan  # bp of adverse move per million USD forced (method 8.4)
+    heatmap_outputs.publish(
+        u.heat, u.heat_level, u.heat_score, u.readings, u.open_interest.coverage,
+        price.sigma(u.price, 2), kappa_long, kappa_short, time_ns, p,
+    )  # fmt: skip
 
 
 @kernel
@@ -208,6 +270,8 @@ def tick(
     now_s = (time_ns - u.origin_ns) / NS_PER_S
     u.tick_ns = u.time_ns = u.trigger_ns = time_ns
     _markets(u, contracts, members, count, time_ns, dt_s, now_s, live, p, n, work, up)
+    _volatility(u, contracts, members, count, time_ns, now_s, live, p)
+    _heat(u, contracts, members, count, time_ns, dt_s, live, p, work)
     _crowding(u, p)
     if not live:
         return False

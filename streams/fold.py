@@ -10,13 +10,17 @@ from streams.breakers import machine
 from streams.evaluate import step_bursts, step_machine, tick
 from streams.events import Channel, Flag, Kind
 from streams.indicators import (
+    branching_fit,
     bursts,
     cascade,
     funding,
     gates,
+    heatmap,
+    heatmap_score,
     liquidations,
     open_interest,
     price,
+    throttling,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
 
@@ -36,6 +40,13 @@ SMALLEST_PRICE, LIMIT = 1e-15, 1e15
 
 
 @kernel
+def forced_at(c: Record, printed: float, time_ns: int) -> float:
+    """Return the mark at which an order was forced, the printed price where no recent mark is known."""
+    fresh = time_ns - c.price.mark_ns <= liquidations.MARK_STALE_NS
+    return c.price.mark if fresh and c.price.mark == c.price.mark else printed
+
+
+@kernel
 def _apply_liquidation(
     u: Record, c: Record, side: int, flags: int, quantity: float, notional: float, time_ns: int,
     p: Record,
@@ -46,8 +57,10 @@ def _apply_liquidation(
     usd = liquidations.value_usd(flags, quantity, notional, c.price.mark, c.price.mark_ns, time_ns)
     before = liquidations.apply(u.liquidations, c.liquidations, k, flags, usd, time_ns, now_s, p)
     if not flags & INCOMPLETE:
+        branching_fit.apply(u.branching, u.cascade, k, before, usd, time_ns, now_s, p)
         cascade.apply(u.cascade, k, before, usd, time_ns, now_s, p)
     bursts.order(u.burst[k], u.burst[1 - k], before, usd, time_ns)
+    heatmap_score.forced(u.heat_score, k, forced_at(c, usd / quantity, time_ns), usd, p.heat_bin)
     step_bursts(u, 0.0, time_ns, now_s, p)
     if u.burst[k].said != bursts.STARTED:
         return False
@@ -110,6 +123,7 @@ def _apply_flow(u: Record, c: Record, side: int, quantity: float, usd: float) ->
     else:
         u.sold_usd += usd
     gates.trade(c.gates, usd if c.feed.inverse == 1 else quantity)
+    heatmap.trade(c.heat, side, quantity, usd)
 
 
 @kernel
@@ -148,6 +162,7 @@ def _apply_market(
             _apply_flow(u, contract, side, b, c)
     elif kind == MARK:
         price.apply_mark(contract.price, time_ns, a, b, c)
+        heatmap.mark(contract.heat, a)
     elif kind == FUNDING:
         funding.apply(contract.funding, time_ns, a, interval_ns)
     elif contract.feed.aside == 1:
@@ -194,6 +209,8 @@ def _apply_row(
     u: Record, contract: Record, row: Record, words: Record, time_ns: int, counts: Record, p: Record
 ) -> bool:
     kind = int(row.kind)
+    if kind == LIQUIDATION and contract.feed.aside == 0 and sane(kind, row.a, row.b, row.c, False):
+        throttling.apply(contract.throttling, row.flags, row.exchange_ns, row.received_ns, p)
     if kind < HEARTBEAT:
         return _apply_market(
             u,

@@ -11,14 +11,23 @@ import numpy as np
 from streams.breakers import machine
 from streams.config import MethodConfig
 from streams.indicators import (
+    branching,
+    branching_fit,
     bursts,
     cascade,
     funding,
     gates,
+    heatmap,
+    heatmap_level,
+    heatmap_outputs,
+    heatmap_score,
     liquidations,
     open_interest,
     price,
     quadrant,
+    throttling,
+    volatility,
+    volatility_regime,
 )
 
 MAX_CONTRACTS = funding.MAX_VENUES  # of one underlying
@@ -31,9 +40,14 @@ READINGS: tuple[tuple[str, str, str], ...] = (
     *open_interest.READINGS,
     *funding.READINGS,
     *liquidations.READINGS,
+    *throttling.READINGS,
     *cascade.READINGS,
+    *branching.READINGS,
     *bursts.READINGS,
     *quadrant.READINGS,
+    *volatility.READINGS,
+    *volatility_regime.READINGS,
+    *heatmap_outputs.READINGS,
     *machine.READINGS,
 )
 
@@ -44,7 +58,9 @@ CONTRACT = np.dtype([
     ("open_interest", open_interest.CONTRACT),
     ("funding", funding.CONTRACT),
     ("liquidations", liquidations.CONTRACT),
+    ("throttling", throttling.CONTRACT),
     ("gates", gates.CONTRACT),
+    ("heat", heatmap.CONTRACT),
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("origin_ns", "i8"), ("time_ns", "i8"), ("tick_ns", "i8"), ("live", "i8"), ("sequence", "i8"),
@@ -55,8 +71,14 @@ UNDERLYING = np.dtype([
     ("funding", funding.UNDERLYING),
     ("liquidations", liquidations.UNDERLYING),
     ("cascade", cascade.UNDERLYING),
+    ("branching", branching_fit.UNDERLYING),
     ("burst", bursts.BURST, (2,)),
     ("quadrant", quadrant.UNDERLYING),
+    ("volatility", volatility.UNDERLYING),
+    ("volatility_regime", volatility_regime.UNDERLYING),
+    ("heat", heatmap.UNDERLYING),
+    ("heat_level", heatmap_level.LEVEL),
+    ("heat_score", heatmap_score.SCORE),
     ("machine", machine.MACHINE, (2,)),
     ("readings", np.dtype([(name, VALUE) for name, _, _ in READINGS])),
 ])  # fmt: skip

@@ -48,6 +48,10 @@ STATE = Topic(
     name="treadmill.state.v1", key="underlying", value="JSON: all readings and both machines",
     writer="process", partitions="market", cleanup="compact,delete", retention_ms=DAY_MS,
 )  # fmt: skip
+HEATMAP = Topic(
+    name="treadmill.heatmap.v1", key="underlying", value="JSON: where positions would be closed by force",
+    writer="process", partitions="market", cleanup="compact,delete", retention_ms=DAY_MS,
+)  # fmt: skip
 LIQUIDATIONS = Topic(
     name="treadmill.liquidations.v1", key="underlying", value="JSON: one print",
     writer="process", partitions="market", cleanup="delete", retention_ms=30 * DAY_MS,
@@ -58,4 +62,4 @@ SNAPSHOTS = Topic(
 )  # fmt: skip
 
 #: The table. A later topic is one more line here.
-TOPICS = (MARKET, INSTRUMENTS, FEEDS, DEAD_LETTER, SIGNALS, STATE, LIQUIDATIONS, SNAPSHOTS)
+TOPICS = (MARKET, INSTRUMENTS, FEEDS, DEAD_LETTER, SIGNALS, STATE, HEATMAP, LIQUIDATIONS, SNAPSHOTS)

@@ -6,6 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streams.kernels.average import (
+    AVERAGE,
+    STANDARD,
+    average_init,
+    average_step,
+    standard_init,
+    standard_step,
+)
+from streams.kernels.changepoint import changepoint_init, changepoint_record, changepoint_step
+from streams.kernels.cusum import SWITCH, switch_init, switch_step
 from streams.kernels.decay import HELD, held_advance, held_init, held_set
 from streams.kernels.excitation import (
     EXCITATION,
@@ -13,15 +23,26 @@ from streams.kernels.excitation import (
     excitation_advance,
     excitation_init,
 )
+from streams.kernels.extremes import highest_init, highest_put, highest_ring
+from streams.kernels.hawkes import (
+    FIT,
+    hawkes_advance,
+    hawkes_event,
+    hawkes_init,
+    hawkes_solve,
+    hawkes_weigh,
+)
 from streams.kernels.histogram import HISTOGRAM, histogram_init, histogram_insert
 from streams.kernels.hysteresis import GATE, gate_init, gate_step
 from streams.kernels.median import MEDIAN, median_init, median_update
+from streams.kernels.residuals import RESIDUAL, residual_advance, residual_event, residual_init
 from streams.kernels.throttle import (
     THROTTLE,
     clock_snapshot_step,
     dead_time_step,
     throttle_init,
 )
+from streams.kernels.throttle_model import THROTTLE_TEST, throttle_test_init, throttle_test_note
 from streams.kernels.windows import (
     flow_add,
     flow_init,
@@ -30,9 +51,11 @@ from streams.kernels.windows import (
     level_put,
     level_ring,
 )
+from streams.kernels.wls import wls_add, wls_fade, wls_init, wls_record, wls_solve
 
 HALF_LIVES = np.array([2.0, 15.0, 120.0])
 FLOWS, LEVELS = flow_ring(7), level_ring(5)
+HIGHEST, CHANGES, WLS = highest_ring(6), changepoint_record(20), wls_record(2)
 EVERYTHING = np.dtype(
     [
         ("pad", "i8"),
@@ -45,6 +68,15 @@ EVERYTHING = np.dtype(
         ("snap", THROTTLE),
         ("excitation", EXCITATION),
         ("median", MEDIAN),
+        ("fit", FIT),
+        ("residual", RESIDUAL),
+        ("throttle_test", THROTTLE_TEST),
+        ("average", AVERAGE),
+        ("standard", STANDARD),
+        ("switch", SWITCH),
+        ("highest", HIGHEST),
+        ("changes", CHANGES),
+        ("wls", WLS),
     ]
 )
 
@@ -60,6 +92,15 @@ def start(all_of_it: Any) -> None:
     throttle_init(all_of_it["snap"], 0.0, 0.02, 5.0)
     excitation_init(all_of_it["excitation"])
     median_init(all_of_it["median"])
+    hawkes_init(all_of_it["fit"])
+    residual_init(all_of_it["residual"])
+    throttle_test_init(all_of_it["throttle_test"])
+    average_init(all_of_it["average"])
+    standard_init(all_of_it["standard"])
+    switch_init(all_of_it["switch"])
+    highest_init(all_of_it["highest"])
+    changepoint_init(all_of_it["changes"])
+    wls_init(all_of_it["wls"])
 
 
 def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
@@ -73,9 +114,25 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     gate_step(all_of_it["gate"], int(t_s * 1e9), wanted, not wanted, 10**9, 10**9, 0)
     dead_time_step(all_of_it["dead"], t_s, x, 1.0, 5.0, 60.0)
     clock_snapshot_step(all_of_it["snap"], t_s, x, 1.0, 5.0, 60.0)
+    fit, memory = all_of_it["fit"], all_of_it["excitation"]["a"]
+    hawkes_advance(fit, memory, 0.8, HALF_LIVES, 60.0, wanted)
     excitation_advance(all_of_it["excitation"], t_s, HALF_LIVES)
+    hawkes_event(fit, bucket % 2, memory, HALF_LIVES, 60.0)
+    hawkes_solve(fit, 60.0)
+    hawkes_weigh(fit, memory, HALF_LIVES)
+    residual_advance(all_of_it["residual"], abs(x), 0.8)
+    residual_event(all_of_it["residual"], 60.0)
+    throttle_test_note(all_of_it["throttle_test"], int(t_s * 1e9), int(t_s * 1.1e9), 1.0, 0.1)
     excitation_add(all_of_it["excitation"], bucket % 4, abs(x))
     median_update(all_of_it["median"], x)
+    average_step(all_of_it["average"], x, 0.3, 5.0)
+    standard_step(all_of_it["standard"], x, 0.3, 5.0, 4.0)
+    switch_step(all_of_it["switch"], x, int(t_s * 1e9), 0.3, 1.0, 10**10)
+    highest_put(all_of_it["highest"], bucket, x)
+    changepoint_step(all_of_it["changes"], x, 0.1, 0.0, 0.3, 1.0, 0.5)
+    wls_fade(all_of_it["wls"], 0.9)
+    wls_add(all_of_it["wls"], np.array([1.0, x]), t_s, 1.0)
+    wls_solve(all_of_it["wls"], 1e-6, np.empty(2), np.empty((2, 2)))
 
 
 def inputs(size: int) -> list[tuple[float, float, bool]]:
@@ -111,11 +168,15 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", [HELD, FLOWS, LEVELS, HISTOGRAM, GATE, THROTTLE, EXCITATION, MEDIAN]
-)
+    "dtype",
+    [
+        HELD, FLOWS, LEVELS, HISTOGRAM, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL, THROTTLE_TEST,
+        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH,
+    ],
+)  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
     for field, offset in (dtype.fields or {}).values():
-        assert field.base in {np.dtype("f8"), np.dtype("i8")}
+        assert field.base in {np.dtype("f8"), np.dtype("i8"), SWITCH["up"]}
         assert offset % 8 == 0
 
 
@@ -129,6 +190,15 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (GATE, gate_init),
         (EXCITATION, excitation_init),
         (MEDIAN, median_init),
+        (FIT, hawkes_init),
+        (RESIDUAL, residual_init),
+        (THROTTLE_TEST, throttle_test_init),
+        (AVERAGE, average_init),
+        (STANDARD, standard_init),
+        (SWITCH, switch_init),
+        (HIGHEST, highest_init),
+        (CHANGES, changepoint_init),
+        (WLS, wls_init),
     ],
 )
 def test_init_leaves_nothing_of_what_was_there(
