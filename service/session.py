@@ -61,6 +61,15 @@ GARBLED_SHARE: Final = 0.01
 GARBLED_LEAST: Final = 20
 GARBLED_SPAN_S: Final = 60.0
 
+#: Trades beside a channel that is never quiet: lost when silent for so many of their usual intervals, once
+#: so many have been seen.
+PACE: Final = 50
+PACE_LEAST: Final = 20
+NEVER_NS: Final = 2**62
+#: What a venue says on subscribing is over by then; a channel that goes on is one.
+GREETING_NS: Final = NS
+
+_TRADE: Final = int(Channel.TRADE)
 _TICKER: Final = Channel.MARK | Channel.FUNDING | Channel.OPEN_INTEREST
 #: The channels a frame is evidence for. Acks, pongs and notices are evidence for none.
 FRAME_CHANNELS: Final[dict[str, Channel]] = {
@@ -136,6 +145,11 @@ class Session:
         self._span_ns = now_ns
         self._frames = self._garbled = 0
         self._seen_ns: dict[int, int] = {}  # by bits of channels
+        # beside a channel that is never quiet, trades may be: their own pace says what silence is
+        self._hard = plan.control & ~Channel.TRADE or plan.control
+        self._paced = self._hard != plan.control
+        self._first_ns: dict[int, int] = {}
+        self._trades = 0
         self._control = {
             name: int(channels & plan.control)
             for name, channels in FRAME_CHANNELS.items()
@@ -175,6 +189,9 @@ class Session:
             return False
         self.data_ns = now_ns
         self._seen_ns[control] = now_ns
+        if self._paced:
+            self._trades += control == _TRADE
+            self._first_ns.setdefault(control, now_ns)
         return self._advance(Step.DATA)
 
     def garbled(self, now_ns: int) -> None:
@@ -252,18 +269,30 @@ class Session:
         Channels outside the control set stand and fall with the connection, from when every control
         channel has been heard on it: a venue that greets with levels and then says nothing proves
         nothing. A control channel that has been quiet for three silence limits, or was never heard,
-        is left out.
+        is left out. Trades beside other control channels need not be waited for, where those go on, and are
+        judged by their own pace: a contract may go untraded for hours.
         """
         if self.phase is not Phase.LIVE:
             return Channel(0)
-        heard, proven = Channel(0), Channel(0)
+        heard, proven, steady = Channel(0), Channel(0), Channel(0)
         for bits, seen_ns in self._seen_ns.items():
             proven |= Channel(bits)
-            if now_ns - seen_ns <= 3 * self._silence_ns:
+            if seen_ns - self._first_ns.get(bits, seen_ns) >= GREETING_NS:
+                steady |= Channel(bits)
+            if now_ns - seen_ns <= self._patience_ns(bits, seen_ns):
                 heard |= Channel(bits)
-        if proven == self.plan.control:
+        if proven == self.plan.control or not self._hard & ~steady:
             heard |= self.plan.channels & ~self.plan.control
         return heard
+
+    def _patience_ns(self, bits: int, seen_ns: int) -> int:
+        """Return for how long a channel may be quiet and still be trusted."""
+        usual_ns = 3 * self._silence_ns
+        if not self._paced or bits != _TRADE:
+            return usual_ns
+        if self._trades < PACE_LEAST:
+            return NEVER_NS
+        return max(usual_ns, PACE * (seen_ns - self._first_ns[bits]) // (self._trades - 1))
 
 
 def retry_delay_s(failures: int, rng: random.Random) -> float:

@@ -186,8 +186,10 @@ def test_live_channels_leave_out_a_control_channel_that_is_not_heard() -> None:
     assert session.live_channels(at(2)) == Channel.MARK | Channel.TRADE | Channel.LIQUIDATION
     for second in range(3, 34):
         session.received("mark", at(second))
-    assert session.live_channels(at(33)) == Channel.MARK | Channel.LIQUIDATION
+    assert session.live_channels(at(33)) & Channel.TRADE, "one trade is no pace"
     assert session.oldest_ns == at(2)
+    session.received("trade", at(34))
+    assert session.live_channels(at(65)) & Channel.MARK == 0, "marks are never quiet for so long"
 
 
 def test_a_plan_without_control_channel_is_refused() -> None:
@@ -304,3 +306,35 @@ def test_a_connection_that_brings_rubbish_is_replaced(
             actions += session.due(now)
     assert actions == ([Reconnect(Cause.GARBLED)] if wanted else [])
     assert session.due(at(2 + seconds)) == [], "said once, and counted anew"
+
+
+def test_trades_beside_marks_are_judged_by_their_own_pace() -> None:
+    both = Channel.TRADE | Channel.MARK
+    session = make(control=both)
+    session.opened(at(0))
+    session.due(at(0))
+    session.received("mark", at(1))
+    quiet = Channel.MARK | Channel.LIQUIDATION
+    assert session.live_channels(at(1)) == Channel.MARK, "a greeting proves nothing"
+    session.received("mark", at(2))
+    assert session.live_channels(at(2)) == quiet, "no trade yet, and nothing else waits for one"
+    session.received("trade", at(2))
+    for hour in (1, 2, 3):
+        session.received("mark", at(3600 * hour))
+        assert session.live_channels(at(3600 * hour)) == quiet | Channel.TRADE, "a quiet contract"
+    for i in range(100):
+        session.received("trade", at(20_000 + i))
+    session.received("mark", at(20_100))
+    limit = 50 * (20_099 - 2) / 100
+    assert session.live_channels(at(20_099 + limit - 1)) & Channel.TRADE
+    session.received("mark", at(20_099 + limit + 1))
+    assert session.live_channels(at(20_099 + limit + 1)) == quiet, "this one was not quiet"
+
+
+def test_trades_alone_must_come() -> None:
+    session = make(control=Channel.TRADE)
+    session.opened(at(0))
+    session.due(at(0))
+    session.received("trade", at(1))
+    assert session.live_channels(at(30)) & Channel.TRADE
+    assert not session.live_channels(at(32)) & Channel.TRADE
