@@ -98,7 +98,7 @@ def _ids(*paths: Path) -> Iterator[str]:
 def load_kernels(method: MethodConfig) -> None:
     """Have the engine's kernels loaded; a machine's first start compiles them.
 
-    That takes half a minute then, in which no socket would be read: so it comes before anything is connected.
+    That takes a minute then, in which no socket would be read: so it comes before anything is connected.
     """
     rows = RowBuffer(1)
     rows.contract(0, 1, 1, 1, 0, "", "")
