@@ -230,7 +230,10 @@ def _text(default: Any) -> str:
         return ",".join(_text(part) for part in default)
     if default is None:
         return "unset"
-    return f"{default:.15g}" if isinstance(default, float) else str(default)
+    if not isinstance(default, float):
+        return str(default)
+    text = f"{default:.15g}"
+    return text if float(text) == default else repr(default)
 
 
 # Where it comes from

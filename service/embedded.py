@@ -148,8 +148,6 @@ class EmbeddedRun:
             recovery = await asyncio.to_thread(bus.recover)
             _log.info("recovered", **msgspec.to_builtins(recovery), offset=self.engine.offset)
             self.telemetry.engine_started(0, self.engine.counters)
-            await asyncio.to_thread(load_kernels, self.settings.method)
-            settle()
             async with self._running(bus) as tasks:
                 await asyncio.gather(*tasks)
         finally:
@@ -165,11 +163,13 @@ class EmbeddedRun:
             settings, self._venues, publisher, self.clock, self.telemetry, self._hooks
         )
         checks = {"restored": lambda: self.ready, "data": lambda: bool(self.engine.underlyings())}
-        self.ready = True
         async with Health(
             self.telemetry, checks, host=settings.http_host, port=settings.http_port
         ) as health:
             self.health = health
+            await asyncio.to_thread(load_kernels, settings.method)
+            settle()
+            self.ready = True
             tasks = [
                 asyncio.create_task(publisher.run(), name="publisher"),
                 asyncio.create_task(ingestion.run(), name="ingestion"),

@@ -4,13 +4,17 @@ Defaults marked "fit" are design choices to be fitted on data; the rest are defi
 """
 
 import hashlib
-from typing import Annotated
+from typing import TypeAlias
 
 import msgspec
 
 from streams.brackets import DATE as BRACKETS_DATE
 
 DAY_S = 86_400.0
+
+
+#: One share for each of ten leverages.
+Shares: TypeAlias = tuple[float, float, float, float, float, float, float, float, float, float]
 
 
 class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,7 +92,7 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     heat_half_life_s: float = 10 * DAY_S  # fit
     heat_sample_s: float = 10.0  # open interest is compared over at least this
     heat_passive: float = 0.5  # how speculative the passive side of a trade is, fit
-    heat_prior: Annotated[tuple[float, ...], msgspec.Meta(min_length=10, max_length=10)] = (
+    heat_prior: Shares = (
         0.164, 0.107, 0.178, 0.216, 0.121, 0.091, 0.068, 0.025, 0.012, 0.019,
     )  # share of coin at 2x 3x 5x 10x 20x 25x 50x 75x 100x 125x: log-normal around 8.3, fit  # fmt: skip
     heat_brackets: int = BRACKETS_DATE  # which table of maintenance margins, see streams.brackets

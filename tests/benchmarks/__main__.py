@@ -1,4 +1,4 @@
-"""All measured costs, one table a topic: ``make bench``.
+"""All measured costs, one table a topic: ``make bench``. ``make bench ARGS=all-venues`` is a part of its own.
 
 Compare ratios, and rows of one run: other work on the machine moves the absolute numbers. Nothing here
 fails because something was slow; the smoke test checks that every line is printed.
@@ -19,13 +19,13 @@ from rich.table import Table
 
 from service import logs
 from streams.engine import Engine
-from tests.benchmarks import decode, fold, kafka_path, latency, profile
+from tests.benchmarks import all_venues, decode, fold, kafka_path, latency, profile
 from tests.benchmarks.market import market
 from tests.benchmarks.timing import FULL, QUICK, Plan
 from tests.kafka.broker import KafkaUnavailableError, libraries
 
 #: Widest line of any table, for pipes and files.
-WIDTH = 150
+WIDTH = 170
 LIBRARIES = ("numpy", "numba", "orjson", "msgspec", "websockets", "aiokafka", "faust-streaming")
 
 
@@ -49,6 +49,12 @@ def _profile(plan: Plan) -> Iterator[Table]:
     yield profile.kinds(plan)
 
 
+def _all_venues(frames: float, seconds: float | None, *, quick: bool) -> Iterator[Table]:
+    if seconds is None:
+        seconds = all_venues.QUICK_SECONDS if quick else all_venues.SECONDS
+    return all_venues.measure(frames, seconds)
+
+
 def _tables(plan: Plan, libs: Path | None) -> Iterator[Table]:
     yield decode.measure(plan)
     yield fold.measure(plan)
@@ -59,10 +65,28 @@ def _tables(plan: Plan, libs: Path | None) -> Iterator[Table]:
         yield latency.measure_distributed(plan, libs)
 
 
+def _kafka(console: Console) -> Path | None:
+    try:
+        return libraries()
+    except KafkaUnavailableError as error:
+        console.print(
+            f"[bold red]NO APACHE KAFKA ({error}): nothing was measured against a real broker[/]\n"
+        )
+        return None
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "part", nargs="?", choices=["all-venues"],
+        help="all venues at once, for ten minutes each with a counting sink and embedded, instead",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="less of everything, some 40 s")
+    parser.add_argument("--seconds", type=float, help="of all-venues, 600 if not given")
+    parser.add_argument(
+        "--frames", type=float, default=all_venues.FRAMES, help="of all-venues, a second"
+    )
     parser.add_argument(
         "--profile", action="store_true", help="where the fold's time goes, instead"
     )
@@ -77,15 +101,14 @@ def main() -> None:
     console.print(_about(), highlight=False)
     _compile()
     console.print(f"kernels ready after {time.monotonic() - begin:.1f} s\n", highlight=False)
-    try:
-        libs = None if given.profile else libraries()
-    except KafkaUnavailableError as error:
-        libs = None
-        console.print(
-            f"[bold red]NO APACHE KAFKA ({error}): nothing was measured against a real broker[/]\n"
-        )
-    for made in _profile(plan) if given.profile else _tables(plan, libs):
-        console.print(made, "", highlight=False)
+    if given.part == "all-venues":
+        made = _all_venues(given.frames, given.seconds, quick=given.quick)
+    elif given.profile:
+        made = _profile(plan)
+    else:
+        made = _tables(plan, _kafka(console))
+    for one in made:
+        console.print(one, "", highlight=False)
     console.print(f"done in {time.monotonic() - begin:.0f} s", highlight=False)
 
 
