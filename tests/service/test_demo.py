@@ -85,6 +85,14 @@ class Terminal:
         os.close(self._ours)
 
 
+def ready(base: str) -> bool:
+    """Say whether the port is there and says that everything is; compiling comes before the port."""
+    try:
+        return fetch(base + "/readyz") == (200, "ok\n")
+    except urllib.error.URLError:
+        return False
+
+
 def test_the_demo_in_a_terminal(tmp_path: Path) -> None:
     """It comes up, goes from UNKNOWN to CALM, serves its port, and Ctrl-C ends it at once."""
     compile_kernels()
@@ -93,7 +101,7 @@ def test_the_demo_in_a_terminal(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "demo", "--speed", "200", HTTP_PORT=port)
     try:
         terminal.until(lambda: "SIMULATED market" in terminal.text(), 120.0, "picture")
-        terminal.until(lambda: fetch(base + "/readyz") == (200, "ok\n"), 20.0, "readiness")
+        terminal.until(lambda: ready(base), 120.0, "readiness")
         for coin in ("BTC", "ETH", "SOL"):
             terminal.until(lambda coin=coin: coin in terminal.text(), 5.0, coin)  # type: ignore[misc]
         terminal.until(lambda: " CALM " in terminal.text(), 30.0, "calm")
