@@ -89,7 +89,7 @@ def ready(base: str) -> bool:
     """Say whether the port is there and says that everything is; compiling comes before the port."""
     try:
         return fetch(base + "/readyz") == (200, "ok\n")
-    except urllib.error.URLError:
+    except OSError:  # nobody listens yet
         return False
 
 
