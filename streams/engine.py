@@ -22,6 +22,7 @@ from streams.config import MethodConfig
 from streams.evaluate import contract_init, underlying_init
 from streams.events import ROW, ROW_BYTES, VIEWS, Flag, Kind, Rows, block_rows
 from streams.fold import CONTROL, DONE, SAID, fold_rows
+from streams.groups import group_of
 from streams.history import Hold
 from streams.indicators.funding import LONGEST_NS, SHORTEST_NS
 from streams.indicators.heatmap_view import view
@@ -32,6 +33,7 @@ from streams.speech import CODE_VERSION, machine_state, speak
 from streams.state import (
     CONTRACT,
     COUNTS,
+    MAX_ASIDE,
     MAX_CONTRACTS,
     READINGS,
     UNDERLYING,
@@ -95,6 +97,8 @@ class Engine:
         self._owner = np.zeros(0, np.int64)
         self._members = np.zeros((0, MAX_CONTRACTS), np.int64)
         self._sizes = np.zeros(0, np.int64)
+        self._beside = np.zeros((0, MAX_ASIDE), np.int64)
+        self._asides = np.zeros(0, np.int64)
         self._holding = np.zeros(0, np.bool_)
         self._counts = np.zeros(1, COUNTS)
         self._grow(contracts=32, underlyings=8)
@@ -128,7 +132,7 @@ class Engine:
         while start < rows.size:
             world = (
                 self._contracts, self._owner, self._underlyings, self._members, self._sizes,
-                self._holding, self._counts,
+                self._beside, self._asides, self._holding, self._counts,
             )  # fmt: skip
             start, due, k = fold_rows(
                 rows, words, start, history, self._table, world, self._tools, self._tick_ns
@@ -187,6 +191,7 @@ class Engine:
             if slot is None:
                 return
         contract = self._contracts[slot]
+        contract["feed"]["group"] = group_of(self._venues[slot], int(row["flags"]))
         if contract["feed"]["aside"]:
             return  # beside the offshore perpetuals: it neither opens nor holds anything
         if int(row["flags"]) & Flag.SAMPLED:
@@ -233,7 +238,7 @@ class Engine:
             self._index[underlying] = k
             self._open.append(False)
             self._grow(contracts=len(self._ids), underlyings=k + 1)
-        if not aside and self._sizes[k] == MAX_CONTRACTS:
+        if (self._asides[k] == MAX_ASIDE) if aside else (self._sizes[k] == MAX_CONTRACTS):
             self._counts[0]["unknown_instrument"] += 1
             return None
         slot = len(self._ids)
@@ -242,7 +247,10 @@ class Engine:
         self._venues.append(venue)
         self._owner[slot] = k
         self._contracts[slot]["feed"]["aside"] = int(aside)
-        if not aside:
+        if aside:
+            self._beside[k, self._asides[k]] = slot
+            self._asides[k] += 1
+        else:
             self._members[k, self._sizes[k]] = slot
             self._sizes[k] += 1
         self._index_contracts()
@@ -271,6 +279,9 @@ class Engine:
             members = np.zeros((more, MAX_CONTRACTS), np.int64)
             self._members = np.concatenate([self._members, members])
             self._sizes = np.concatenate([self._sizes, np.zeros(more, np.int64)])
+            beside = np.zeros((more, MAX_ASIDE), np.int64)
+            self._beside = np.concatenate([self._beside, beside])
+            self._asides = np.concatenate([self._asides, np.zeros(more, np.int64)])
             self._holding = np.concatenate([self._holding, np.zeros(more, np.bool_)])
 
     def _index_contracts(self) -> None:

@@ -34,7 +34,7 @@ UNIT_ASSUMED = int(Quality.UNIT_ASSUMED)
 @kernel
 def contract_init(c: Record) -> None:
     """Prepare a contract's record."""
-    c.feed.channels = c.feed.heartbeat_ns = c.feed.inverse = c.feed.aside = 0
+    c.feed.channels = c.feed.heartbeat_ns = c.feed.inverse = c.feed.aside = c.feed.group = 0
     price.contract_init(c.price)
     open_interest.contract_init(c.open_interest)
     funding.contract_init(c.funding)
@@ -49,7 +49,7 @@ def underlying_init(u: Record) -> None:
     """Prepare an underlying's record; its readings are NaN already."""
     u.origin_ns = u.time_ns = u.tick_ns = u.live = u.sequence = 0
     u.feeds = u.feeds_said = u.feeds_ns = u.trigger_ns = 0
-    u.bought_usd = u.sold_usd = 0.0
+    u.taker_usd[:, :] = 0.0
     price.underlying_init(u.price)
     open_interest.underlying_init(u.open_interest)
     funding.underlying_init(u.funding)
@@ -260,10 +260,14 @@ def speaks(u: Record) -> bool:
 
 @kernel
 def tick(
-    u: Record, contracts: Record, members: Record, count: int, time_ns: int, live: bool,
-    p: Record, n: Record, work: Record, up: Record,
+    u: Record, contracts: Record, members: Record, count: int,
+    beside: Record, beside_count: int,  # noqa: ARG001
+    time_ns: int, live: bool, p: Record, n: Record, work: Record, up: Record,
 ) -> bool:  # fmt: skip
-    """Evaluate an underlying at `time_ns`; return whether it has something to say."""
+    """Evaluate an underlying at `time_ns`; return whether it has something to say.
+
+    `members` are the slots of its perpetuals, `beside` those of its spot markets and regulated futures.
+    """
     if u.tick_ns == 0:
         u.origin_ns = time_ns
     dt_s = (time_ns - u.tick_ns) / NS_PER_S if u.tick_ns > 0 else 0.0

@@ -37,6 +37,7 @@ BACKFILL, SNAPSHOT = int(Flag.BACKFILL), int(Flag.SNAPSHOT)
 INCOMPLETE = int(Flag.SAMPLED | Flag.PARTIAL)
 TRADE_CHANNEL = int(Channel.TRADE)
 SMALLEST_PRICE, LIMIT = 1e-15, 1e15
+LATE_PRICE_NS = 5 * NS_PER_S  # a trade fetched afterwards counts as flow, but is no present price
 
 
 @kernel
@@ -117,11 +118,10 @@ def sane(kind: int, a: float, b: float, c: float, inverse: bool) -> bool:
 
 @kernel
 def _apply_flow(u: Record, c: Record, side: int, quantity: float, usd: float) -> None:
-    """Take a trade of the perpetuals' tape."""
-    if side > 0:
-        u.bought_usd += usd
-    else:
-        u.sold_usd += usd
+    """Take a trade: its group's taker flow and, of a perpetual, what is held against open interest."""
+    u.taker_usd[c.feed.group, 0 if side > 0 else 1] += usd
+    if c.feed.aside == 1:
+        return
     gates.trade(c.gates, usd if c.feed.inverse == 1 else quantity)
     heatmap.trade(c.heat, side, quantity, usd)
 
@@ -146,7 +146,7 @@ def _check_open_interest(
 
 @kernel
 def _apply_market(
-    u: Record, contract: Record, kind: int, side: int, flags: int, time_ns: int,
+    u: Record, contract: Record, kind: int, side: int, flags: int, time_ns: int, late_ns: int,
     a: float, b: float, c: float, interval_ns: int, counts: Record, p: Record,
 ) -> bool:  # fmt: skip
     """Take one market row; return whether it made the underlying speak."""
@@ -156,10 +156,10 @@ def _apply_market(
         counts.out_of_range += 1
         return False
     if kind == TRADE:
-        contract.price.trade = a
-        contract.price.trade_ns = time_ns
-        if contract.feed.aside == 0:
-            _apply_flow(u, contract, side, b, c)
+        if late_ns <= LATE_PRICE_NS:
+            contract.price.trade = a
+            contract.price.trade_ns = time_ns
+        _apply_flow(u, contract, side, b, c)
     elif kind == MARK:
         price.apply_mark(contract.price, time_ns, a, b, c)
         heatmap.mark(contract.heat, a)
@@ -219,6 +219,7 @@ def _apply_row(
             row.side,
             row.flags,
             time_ns,
+            time_ns - row.exchange_ns,
             row.a,
             row.b,
             row.c,
@@ -243,12 +244,13 @@ def fold_rows(
         start: first row to apply.
         history: rows are BACKFILL rows of one underlying, in time order.
         table: (keys, slots, mask), instrument ids to contract slots.
-        world: (contracts, owner, underlyings, members, sizes, holding, counts as an array of one).
+        world: (contracts, owner, underlyings, members, sizes, beside, how many beside, holding, counts as an
+            array of one).
         tools: (parameters as an array of one, excitation, work, up): numbers and scratch space.
         tick_ns: evaluation times are its multiples.
     """
     keys, slots, mask = table
-    contracts, owner, underlyings, members, sizes, holding, counted = world
+    contracts, owner, underlyings, members, sizes, beside, asides, holding, counted = world
     settings, n, work, up = tools
     p, counts = settings[0], counted[0]
     for i in range(start, rows.size):
@@ -279,7 +281,10 @@ def fold_rows(
             if not history:
                 u.live = 1
             counts.ticks += 1
-            if tick(u, contracts, members[k], sizes[k], boundary, not history, p, n, work, up):
+            if tick(
+                u, contracts, members[k], sizes[k], beside[k], asides[k], boundary, not history,
+                p, n, work, up,
+            ):  # fmt: skip
                 return i, SAID, k
         u.time_ns = time_ns
         counts.rows += 1

@@ -10,6 +10,7 @@ import numpy as np
 
 from streams.breakers import machine
 from streams.config import MethodConfig
+from streams.groups import GROUPS
 from streams.indicators import (
     branching,
     branching_fit,
@@ -31,6 +32,7 @@ from streams.indicators import (
 )
 
 MAX_CONTRACTS = funding.MAX_VENUES  # of one underlying
+MAX_ASIDE = 16  # spot markets and regulated futures of one underlying
 
 VALUE = np.dtype([("value", "f8"), ("coverage", "f8"), ("quality", "i8")])
 
@@ -51,7 +53,10 @@ READINGS: tuple[tuple[str, str, str], ...] = (
     *machine.READINGS,
 )
 
-FEED = np.dtype([("channels", "i8"), ("heartbeat_ns", "i8"), ("inverse", "i8"), ("aside", "i8")])
+FEED = np.dtype([
+    ("channels", "i8"), ("heartbeat_ns", "i8"), ("inverse", "i8"),
+    ("aside", "i8"), ("group", "i8"),  # see streams.groups
+])  # fmt: skip
 CONTRACT = np.dtype([
     ("feed", FEED),
     ("price", price.CONTRACT),
@@ -65,7 +70,7 @@ CONTRACT = np.dtype([
 UNDERLYING = np.dtype([
     ("origin_ns", "i8"), ("time_ns", "i8"), ("tick_ns", "i8"), ("live", "i8"), ("sequence", "i8"),
     ("feeds", "i8"), ("feeds_said", "i8"), ("feeds_ns", "i8"), ("trigger_ns", "i8"),
-    ("bought_usd", "f8"), ("sold_usd", "f8"),  # taker flow, cumulative
+    ("taker_usd", "f8", (GROUPS, 2)),  # cumulative; by group, then bought and sold by takers
     ("price", price.UNDERLYING),
     ("open_interest", open_interest.UNDERLYING),
     ("funding", funding.UNDERLYING),

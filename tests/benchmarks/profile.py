@@ -122,7 +122,7 @@ def _whole(w: World, start_ns: int, n: int) -> None:
     c, m, p = w.contracts, w.members, w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
-        evaluate.tick(u, c, m, w.venues, now, True, p, w.excitation, w.work, w.up)
+        evaluate.tick(u, c, m, w.venues, m, 0, now, True, p, w.excitation, w.work, w.up)
 
 
 PARTS: dict[str, Loop] = {
