@@ -94,22 +94,21 @@ def demo(
     settings = _settings(config, http_port=http_port)
     logs.configure(level="error", form="console")
     console = Console()
-    console.print("[dim]compiling the kernels (once a machine, about 20 s) …[/dim]")
-    _compile()
+    _load_kernels(console)
     show = Demo(settings, speed=speed, seed=seed)
     _until_stopped(lambda stop: _cancel_on(stop, show.run(console)))
     console.print("treadmill demo ended")
 
 
-def _compile() -> None:
-    """Compile, or load, every kernel before the clock of a market starts."""
-    from streams.engine import Engine
-    from streams.events import RowBuffer
+def _load_kernels(console: Console) -> None:
+    """Compile, or load, every kernel before the clock of a market starts; tell of it if it takes long."""
+    from service.kernels import compiled, load_kernels
 
-    buffer = RowBuffer()
-    buffer.contract(0, 1, 1, 1, 0, "NONE", "none")
-    buffer.integers(16, 0, 1, 1, 1, 0, 0, 0)
-    Engine().fold(bytes(buffer.view()), 0)
+    if compiled() or not console.is_terminal:
+        load_kernels()
+        return
+    with console.status("compiling the kernels, once a machine: about a minute on two cores"):
+        load_kernels()
 
 
 @app.command()
@@ -128,7 +127,7 @@ def run(
         config, venues=venues, underlyings=underlyings, data_dir=data_dir, http_port=http_port
     )
     logs.configure(level=settings.log_level, form=settings.log_format)
-    _compile()
+    _load_kernels(Console(stderr=True))
 
     def tell(signal: Any) -> None:
         sys.stdout.buffer.write(encode(signal) + b"\n")
@@ -158,7 +157,7 @@ def process(config: Config = None, http_port: Port = None) -> None:
 
     settings = _settings(config, http_port=http_port)
     logs.configure(level=settings.log_level, form=settings.log_format)
-    _compile()
+    _load_kernels(Console(stderr=True))
     _until_stopped(ProcessHalf(settings, WallClock()).run)
 
 
@@ -209,6 +208,7 @@ def replay(
     config: Config = None,
 ) -> None:
     """Recorded frames or a market log through the engine: signals as JSON lines on standard output."""
+    from service.kernels import load_kernels
     from service.replay import replay_capture, replay_log, venue_of
     from service.venues.registry import VENUES
     from streams.engine import Engine
@@ -234,7 +234,7 @@ def replay(
         disable=not console.is_terminal,
     ) as progress:  # fmt: skip
         compiling = progress.add_task("compiling the kernels", total=None, done="")
-        _compile()
+        load_kernels(settings.method)
         progress.remove_task(compiling)
         begin = time.perf_counter()
         for path in files:

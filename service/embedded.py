@@ -17,6 +17,7 @@ from service.bus import EmbeddedBus, LocalLog
 from service.clock import Clock
 from service.health import Health
 from service.ingestion import Hooks, Ingestion
+from service.kernels import load_kernels
 from service.memory import settle
 from service.publisher import Publisher
 from service.settings import Settings
@@ -24,9 +25,7 @@ from service.snapshots import FileStore, Snapshot
 from service.telemetry import Telemetry
 from service.venue import Venue
 from streams.breakers.machine import State
-from streams.config import MethodConfig
 from streams.engine import Engine, SchemaMismatch
-from streams.events import RowBuffer
 from streams.signals import Signal, decode, encode, rfc3339
 from streams.speech import CODE_VERSION
 
@@ -93,16 +92,6 @@ def _ids(*paths: Path) -> Iterator[str]:
             for line in deque(file, maxlen=REMEMBERED):
                 with contextlib.suppress(msgspec.MsgspecError):
                     yield decode(line).id
-
-
-def load_kernels(method: MethodConfig) -> None:
-    """Have the engine's kernels loaded; a machine's first start compiles them.
-
-    That takes a minute then, in which no socket would be read: so it comes before anything is connected.
-    """
-    rows = RowBuffer(1)
-    rows.contract(0, 1, 1, 1, 0, "", "")
-    Engine(method).fold(bytes(rows.view()), 0)
 
 
 class EmbeddedRun:

@@ -287,3 +287,7 @@ def tick(
     _publish_machines(u)
     _watch_feeds(u, time_ns, p)
     return speaks(u)
+
+
+#: What `tick` calls, in its order: see `streams.ahead`.
+PARTS = (_markets, _volatility, _heat, step_bursts, _publish_bursts, _step_quadrants, step_machine)

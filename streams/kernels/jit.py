@@ -3,9 +3,14 @@
 `fastmath` stays off: it removes NaN checks, and NaN is how Treadmill says "unknown". `cache` keeps the
 machine code, so that only the first start on a machine compiles. numba notices a change in a kernel's own
 file but not in the kernels it calls, so the cache folder is named after the content of all our sources.
+
+The first compilation of all kernels takes a minute or two, most of it a constant cost of each function. So a
+kernel is compiled once and not again for each constant that a caller passes, and two processes may share the
+work through the cache: one calls from the front, the other uses `compile_ahead` from the back.
 """
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -22,8 +27,8 @@ NS_PER_S = 1_000_000_000
 LN2 = 0.6931471805599453
 
 
-def _name_cache() -> None:
-    """Point numba's cache at a folder for exactly these sources; leave it alone if we cannot write."""
+def _name_cache() -> Path | None:
+    """Point numba's cache at a folder for exactly these sources and return it; None if we cannot write."""
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for source in sorted(package.rglob("*.py")):
@@ -32,12 +37,15 @@ def _name_cache() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:  # a read-only installation: numba finds a place of its own
-        return
+        return None
     settings: Any = numba.config
     settings.CACHE_DIR = str(folder)
+    return folder
 
 
-_name_cache()
+#: Where the machine code of these sources is kept; None: where numba likes.
+CACHE = _name_cache()
+_TYPES = {int: numba.int64, float: numba.float64, bool: numba.boolean}
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -45,7 +53,35 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     Kernels neither raise nor assert; what calls them from Python checks arguments.
     """
-    compiled: Any = numba.njit(cache=True, fastmath=False, error_model="numpy", nogil=True)(
-        function
-    )
+    compiled: Any = numba.njit(
+        cache=True, fastmath=False, error_model="numpy", nogil=True, no_cfunc_wrapper=True
+    )(function)
+    resolve = compiled.get_call_template
+
+    def one_for_all(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        """Call the same machine code whatever constants a caller writes: numba compiles one for each."""
+        types = {name: numba.types.unliteral(kind) for name, kind in kws.items()}
+        return resolve(tuple(map(numba.types.unliteral, args)), types)
+
+    compiled.get_call_template = one_for_all
     return compiled
+
+
+def compile_ahead(function: Callable[..., Any], examples: dict[str, Any]) -> None:
+    """Compile a kernel without calling it; records and arrays are typed by the example of their name.
+
+    >>> import numpy as np
+    >>> @kernel
+    ... def scaled(x: Record, factor: float) -> float:
+    ...     return x[0] * factor
+    >>> compile_ahead(scaled, {"x": np.ones(1)})
+    >>> len(scaled.signatures)
+    1
+    """
+    dispatcher: Any = function
+    dispatcher.compile(
+        tuple(
+            numba.typeof(examples[name]) if name in examples else _TYPES[one.annotation]
+            for name, one in inspect.signature(dispatcher.py_func).parameters.items()
+        )
+    )

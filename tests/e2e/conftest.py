@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.e2e.world import compile_kernels
+from service.kernels import load_kernels
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _kernels() -> None:
-    compile_kernels()
+    load_kernels()

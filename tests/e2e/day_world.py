@@ -15,6 +15,7 @@ import msgspec
 from service.clock import ScaledClock
 from service.embedded import EmbeddedRun
 from service.ingestion import Hooks
+from service.kernels import load_kernels
 from service.simulator.exchange import Exchange
 from service.simulator.exchanges import SimulatedExchanges
 from service.simulator.scenario import BTC, CALM_LAP, ETH, SOL, Excitation, Scenario, Underlying
@@ -23,7 +24,7 @@ from service.venues.registry import VENUES
 from streams.instruments import Instrument
 from streams.signals import Signal
 from tests.e2e.day_facts import Span
-from tests.e2e.world import EPOCH_NS, compile_kernels, swift_settings
+from tests.e2e.world import EPOCH_NS, swift_settings
 
 NS: Final = 10**9
 MINUTE_NS: Final = 60 * NS
@@ -225,7 +226,7 @@ async def service(
     folder: Path, market: Scenario, *, speed: float, hours: float
 ) -> AsyncIterator[Day]:
     """Run the exchanges and the service; both are stopped in order at the end."""
-    compile_kernels()
+    load_kernels()
     clock = ScaledClock(EPOCH_NS, speed)
     async with SimulatedExchanges(clock, market) as exchanges:
         day = Day(folder, exchanges, clock, hours)

@@ -12,13 +12,12 @@ import msgspec
 from service.clock import ScaledClock
 from service.embedded import EmbeddedRun
 from service.ingestion import Hooks
+from service.kernels import load_kernels
 from service.settings import Settings, VenueUrls
 from service.simulator.exchanges import SimulatedExchanges
 from service.simulator.scenario import BTC, ETH, SOL, Excitation, Phase, Scenario, Underlying
 from service.venues.registry import VENUES
 from streams.config import MethodConfig
-from streams.engine import Engine
-from streams.events import RowBuffer
 from streams.signals import Signal
 
 EPOCH_NS = 1_790_000_000 * 10**9
@@ -91,14 +90,6 @@ def swift_settings(exchanges: SimulatedExchanges, speed: float, **method: float)
     )
 
 
-def compile_kernels() -> None:
-    """Compile or load the engine's kernels: the first time takes half a minute, a clock would run away."""
-    buffer = RowBuffer()
-    buffer.contract(0, 1, 1, 1, 0, "NONE", "none")
-    buffer.integers(16, 0, 1, 1, 1, 0, 0, 0)
-    Engine().fold(bytes(buffer.view()), 0)
-
-
 class Watched:
     """An embedded run with everything it says."""
 
@@ -144,7 +135,7 @@ async def embedded(
     **settings: Any,
 ) -> AsyncIterator[Watched]:
     """Run simulated exchanges and the whole service around them."""
-    compile_kernels()
+    load_kernels()
     clock = ScaledClock(epoch_ns, speed)
     async with SimulatedExchanges(clock, scenario) as exchanges:
         chosen = swift_settings(exchanges, speed, **(method or {}))

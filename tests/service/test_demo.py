@@ -21,10 +21,10 @@ import pytest
 
 from service import configuration
 from service.demo import Demo, demo_settings
+from service.kernels import load_kernels
 from service.settings import Settings
 from streams.config import MethodConfig
 from tests.e2e.processes import environment, fetch, samples, total
-from tests.e2e.world import compile_kernels
 from tests.kafka.broker import free_ports
 
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
@@ -95,7 +95,7 @@ def ready(base: str) -> bool:
 
 def test_the_demo_in_a_terminal(tmp_path: Path) -> None:
     """It comes up, goes from UNKNOWN to CALM, serves its port, and Ctrl-C ends it at once."""
-    compile_kernels()
+    load_kernels()
     (port,) = free_ports(1)
     base = f"http://127.0.0.1:{port}"
     terminal = Terminal(tmp_path, "demo", "--speed", "200", HTTP_PORT=port)
@@ -127,7 +127,7 @@ def test_the_demo_in_a_terminal(tmp_path: Path) -> None:
 
 
 def test_a_narrow_terminal_and_an_impatient_user(tmp_path: Path) -> None:
-    compile_kernels()
+    load_kernels()
     terminal = Terminal(tmp_path, "demo", HTTP_PORT=0)
     try:
         terminal.until(lambda: "SIMULATED market" in terminal.text(), 120.0, "picture")
@@ -139,7 +139,7 @@ def test_a_narrow_terminal_and_an_impatient_user(tmp_path: Path) -> None:
 
 
 def test_the_demo_in_a_pipe_says_each_signal_once(tmp_path: Path) -> None:
-    compile_kernels()
+    load_kernels()
     command = [sys.executable, "-m", "service", "demo", "--speed", "200", "--seed", "3"]
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         process = subprocess.Popen(

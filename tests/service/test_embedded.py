@@ -12,6 +12,7 @@ from service import configuration
 from service.bus import LogInUse, read_log
 from service.clock import ScaledClock, WallClock
 from service.embedded import EmbeddedRun, SignalFile
+from service.kernels import load_kernels
 from service.simulator.exchanges import SimulatedExchanges
 from service.snapshots import FileStore
 from service.venues.registry import VENUES
@@ -19,7 +20,7 @@ from streams.config import MethodConfig
 from streams.engine import Engine
 from streams.signals import Signal, decode, encode, fact
 from tests.e2e.processes import Treadmill, environment, fetch
-from tests.e2e.world import EPOCH_NS, QUICK, compile_kernels, embedded, swift_settings
+from tests.e2e.world import EPOCH_NS, QUICK, embedded, swift_settings
 from tests.reference.counting_fold import CountingFold, trade_block
 from tests.service.simulator.talking import BUSY
 
@@ -153,7 +154,7 @@ async def test_the_port_tells_when_it_is_ready_and_what_it_knows(tmp_path: Path)
 
 async def test_a_killed_run_repeats_and_forgets_nothing(tmp_path: Path) -> None:
     """`treadmill run`, killed twice in mid-sentence and ended once: as if it had never stopped."""
-    compile_kernels()
+    load_kernels()
     rng = random.Random(7)
     async with SimulatedExchanges(WallClock(), BUSY) as exchanges:
         settings = swift_settings(exchanges, 1.0)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOADED = """
 import gc
 from numba.core.dispatcher import Dispatcher
-from service.embedded import load_kernels
+from service.kernels import load_kernels
 from streams.config import MethodConfig
 from streams.engine import Engine
 from tests.benchmarks.market import market
