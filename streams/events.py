@@ -145,6 +145,7 @@ PACK_INTEGERS: Final = struct.Struct(_HEAD + "qqq")
 PACK_NAMES: Final = struct.Struct(_HEAD + "12s12s")
 _HEAD_ONLY: Final = struct.Struct("<BxH4xQqqQ")  # without side and reserved
 _QUOTES: Final = {str(quote.name): int(quote) for quote in Quote}
+_QUOTE_NAMES: Final = {code: name.lower() for name, code in _QUOTES.items()}
 
 
 class MalformedBlock(Exception):  # noqa: N818
@@ -311,8 +312,7 @@ def row_to_dict(row: Any) -> dict[str, Any]:
     out["flags"] = [flag.name.lower() for flag in Flag if out["flags"] & flag and flag.name]
     side = out.pop("side")
     if kind is Kind.INSTRUMENT:
-        code = int(typed["reserved"])
-        out["quote"] = Quote(code).name.lower() if code in iter(Quote) else "unknown"
+        out["quote"] = _QUOTE_NAMES.get(int(typed["reserved"]), "unknown")
     elif kind is Kind.TRADE:
         out["taker"] = "buy" if side > 0 else "sell"
     elif kind is Kind.LIQUIDATION:

@@ -1,4 +1,4 @@
-"""The funding rate that says nothing, by venue: what longs pay while a perpetual is at its index (method 3.2).
+"""The funding rate that says nothing, by venue: what longs pay while perpetual and index agree (method 3.2).
 
 Most exchanges add an interest component of 0.01 % per 8 hours (0.03 % a day) to the premium and clamp the
 sum, so that their rate rests there: `neutral_rate_8h` in the configuration. These venues add none, and their

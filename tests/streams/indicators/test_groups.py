@@ -20,6 +20,7 @@ amounts = st.lists(
 )
 
 
+@settings(deadline=None)  # it compiles
 @given(amounts)
 def test_shares_of_fresh_groups_sum_to_one_and_the_others_are_unknown(usd: list[float]) -> None:
     shares = [groups.share(np.array(usd), g) for g in range(GROUPS)]
@@ -33,6 +34,7 @@ def test_shares_of_fresh_groups_sum_to_one_and_the_others_are_unknown(usd: list[
     assert all(0.0 <= x <= 1.0 for x in known)
 
 
+@settings(deadline=None)
 @given(usd=amounts, order=st.permutations(range(GROUPS)))
 def test_relabelling_groups_permutes_shares(usd: list[float], order: list[int]) -> None:
     shares = [groups.share(np.array(usd), g) for g in range(GROUPS)]
