@@ -321,7 +321,7 @@ class DailyFiles:
         now_ns = self._clock.now_ns()
         for one in self.instruments.values():
             self._publisher.buffer.contract(
-                Flag.REGULATED, one.id, now_ns, now_ns, 0, one.underlying, one.venue
+                Flag.REGULATED, one.id, now_ns, now_ns, 0, one.underlying, one.venue, one.quote
             )  # fmt: skip
 
     def _report(self, live: Channel, reason: DownReason | None) -> None:

@@ -275,6 +275,6 @@ class VenueIngest:
                 flags |= Flag.HAS_BACKFILL
             self.intake.out.contract(
                 flags, one.id, exchange_ns, now_ns,
-                one.funding_interval_ns, one.underlying, one.venue,
+                one.funding_interval_ns, one.underlying, one.venue, one.quote,
             )  # fmt: skip
         self.intake.publisher.note("instrument")

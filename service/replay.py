@@ -241,8 +241,9 @@ class _Feed:
         for one in self._instruments:
             flags = contract_flags(self._spec, one)
             self._intake.out.contract(
-                flags, one.id, now_ns, now_ns, one.funding_interval_ns, one.underlying, one.venue
-            )
+                flags, one.id, now_ns, now_ns, one.funding_interval_ns, one.underlying, one.venue,
+                one.quote,
+            )  # fmt: skip
 
 
 def replay_log(folder: Path, engine: Engine, on_signal: OnSignal, on_progress: OnProgress) -> int:

@@ -36,7 +36,7 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     oi_z_floor: float = 0.005  # smallest scale of ln(OI) deviations, fit
 
     # funding
-    neutral_rate_8h: float = 0.0001  # the exchanges' interest component
+    neutral_rate_8h: float = 0.0001  # the exchanges' interest component; others in streams.neutral
     funding_rank_half_life_s: float = 30 * DAY_S
     premium_fast_half_life_s: float = 300.0
     premium_half_life_s: float = 8 * 3600.0
@@ -86,6 +86,17 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sigma_half_life_s: float = 7 * DAY_S
     quadrant_deadband: float = 0.5
     quadrant_dwell_s: float = 120.0
+
+    # taker flow, premia, groups
+    flow_observed: float = (
+        0.9  # of a window must have been watched, by what contracts usually trade
+    )
+    flow_usual_half_life_s: float = DAY_S  # memory of what a contract usually trades
+    spot_fresh_s: float = 30.0  # a spot market's last trade is its price for so long
+    coinbase_half_life_s: float = 300.0
+    regulated_hold_s: float = 1.5 * DAY_S  # a daily settlement stands until the next one is due
+    regulated_open_s: float = 3600.0  # without a trade for so long a regulated market is closed
+    reflexivity_half_life_s: float = DAY_S
 
     # liquidation heatmap
     heat_bin: float = 0.00125  # ln price

@@ -22,11 +22,12 @@ from streams.config import MethodConfig
 from streams.evaluate import contract_init, underlying_init
 from streams.events import ROW, ROW_BYTES, VIEWS, Flag, Kind, Rows, block_rows
 from streams.fold import CONTROL, DONE, SAID, fold_rows
-from streams.groups import group_of
+from streams.groups import group_of, venue_code
 from streams.history import Hold
 from streams.indicators.funding import LONGEST_NS, SHORTEST_NS
 from streams.indicators.heatmap_view import view
 from streams.kernels.jit import NS_PER_S
+from streams.neutral import neutral_8h
 from streams.readings import number, quality_names
 from streams.signals import Signal, rfc3339
 from streams.speech import CODE_VERSION, machine_state, speak
@@ -191,7 +192,11 @@ class Engine:
             if slot is None:
                 return
         contract = self._contracts[slot]
-        contract["feed"]["group"] = group_of(self._venues[slot], int(row["flags"]))
+        venue = self._venues[slot]
+        contract["feed"]["group"] = group_of(venue, int(row["flags"]))
+        contract["feed"]["venue"] = venue_code(venue)
+        contract["feed"]["quote"] = int(row["reserved"])
+        contract["funding"]["neutral_8h"] = neutral_8h(venue, self.config.neutral_rate_8h)
         if contract["feed"]["aside"]:
             return  # beside the offshore perpetuals: it neither opens nor holds anything
         if int(row["flags"]) & Flag.SAMPLED:
@@ -199,7 +204,7 @@ class Engine:
         if int(row["flags"]) & Flag.PARTIAL:
             contract["liquidations"]["partial"] = 1
         contract["feed"]["inverse"] = 1 if int(row["flags"]) & Flag.INVERSE else 0
-        rates, amounts = terms(brackets(self._venues[slot], self._names[self._owner[slot]]))
+        rates, amounts = terms(brackets(venue, self._names[self._owner[slot]]))
         contract["heat"]["maintenance"], contract["heat"]["amount"] = rates, amounts
         interval_ns = int(row["sequence"])
         if contract["funding"]["interval_ns"] == 0 and SHORTEST_NS <= interval_ns <= LONGEST_NS:

@@ -9,14 +9,18 @@ from streams.indicators import (
     branching_fit,
     bursts,
     cascade,
+    flow_outputs,
+    flows,
     funding,
     gates,
+    groups,
     heatmap,
     heatmap_level,
     heatmap_outputs,
     heatmap_score,
     liquidations,
     open_interest,
+    premia,
     price,
     quadrant,
     throttling,
@@ -24,6 +28,7 @@ from streams.indicators import (
     volatility_regime,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
+from streams.kernels.path import path_at
 from streams.readings import Quality
 
 FEEDS_NEVER, FEEDS_OK, FEEDS_DEGRADED = 0, 1, 2
@@ -35,6 +40,7 @@ UNIT_ASSUMED = int(Quality.UNIT_ASSUMED)
 def contract_init(c: Record) -> None:
     """Prepare a contract's record."""
     c.feed.channels = c.feed.heartbeat_ns = c.feed.inverse = c.feed.aside = c.feed.group = 0
+    c.feed.venue = c.feed.quote = 0
     price.contract_init(c.price)
     open_interest.contract_init(c.open_interest)
     funding.contract_init(c.funding)
@@ -42,6 +48,7 @@ def contract_init(c: Record) -> None:
     throttling.contract_init(c.throttling)
     gates.contract_init(c.gates)
     heatmap.contract_init(c.heat)
+    flows.contract_init(c.flows)
 
 
 @kernel
@@ -57,6 +64,9 @@ def underlying_init(u: Record) -> None:
     cascade.underlying_init(u.cascade)
     branching_fit.underlying_init(u.branching)
     quadrant.underlying_init(u.quadrant)
+    flows.underlying_init(u.flows)
+    premia.underlying_init(u.premia)
+    groups.underlying_init(u.groups)
     volatility.underlying_init(u.volatility)
     volatility_regime.underlying_init(u.volatility_regime)
     heatmap.underlying_init(u.heat)
@@ -154,6 +164,31 @@ def _heat(
 
 
 @kernel
+def _perps_lead(u: Record) -> float:  # noqa: ARG001
+    """Return 1 where perpetuals lead spot, 0 where they do not; NaN: nobody says so yet."""
+    return groups.perps_lead(math.nan)
+
+
+@kernel
+def _flows(
+    u: Record, contracts: Record, members: Record, count: int, beside: Record, beside_count: int,
+    time_ns: int, dt_s: float, live: bool, p: Record,
+) -> None:  # fmt: skip
+    """See who trades where, and how spot and regulated futures stand beside the perpetuals."""
+    f, r = u.flows, u.readings
+    flows.tick(f, contracts, members, count, beside, beside_count, time_ns, live, p)
+    if not live:
+        return  # history has perpetuals only
+    flow_outputs.publish(f, r, time_ns, dt_s, p)
+    premia.tick(u.premia, r, contracts, beside, beside_count, time_ns, dt_s, p)
+    level = u.price.log_price if u.price.price == u.price.price else math.nan
+    groups.tick(
+        u.groups, f, r, contracts, members, count, beside, beside_count,
+        level - path_at(u.price.path, time_ns, groups.MOVE_S), _perps_lead(u), time_ns, dt_s, p,
+    )  # fmt: skip
+
+
+@kernel
 def step_bursts(u: Record, dt_s: float, time_ns: int, now_s: float, p: Record) -> None:
     """Let both sides' bursts begin, grow and end on the present rates."""
     r = u.readings
@@ -182,12 +217,18 @@ def _step_quadrants(u: Record, time_ns: int, p: Record) -> None:
     coin = (
         u.open_interest.change[0].held, u.open_interest.change[1].held, u.open_interest.change[2].held,
     )  # fmt: skip
+    perp = (
+        r.taker_imbalance_perp_15m.value, r.taker_imbalance_perp_1h.value, r.taker_imbalance_perp_4h.value,
+    )  # fmt: skip
+    spot = (
+        r.taker_imbalance_spot_15m.value, r.taker_imbalance_spot_1h.value, r.taker_imbalance_spot_4h.value,
+    )  # fmt: skip
     long, short = u.burst[0].phase == bursts.OPEN, u.burst[1].phase == bursts.OPEN
     for w in range(3):
         quadrant.step(
             u.quadrant.windows[w], moves[w], coin[w], price.sigma(u.price, w),
             open_interest.sigma(u.open_interest, w), r.funding_excess_apr.value, long, short,
-            time_ns, p,
+            perp[w], spot[w], time_ns, p,
         )  # fmt: skip
     quadrant.publish(u.quadrant, r)
 
@@ -260,8 +301,7 @@ def speaks(u: Record) -> bool:
 
 @kernel
 def tick(
-    u: Record, contracts: Record, members: Record, count: int,
-    beside: Record, beside_count: int,  # noqa: ARG001
+    u: Record, contracts: Record, members: Record, count: int, beside: Record, beside_count: int,
     time_ns: int, live: bool, p: Record, n: Record, work: Record, up: Record,
 ) -> bool:  # fmt: skip
     """Evaluate an underlying at `time_ns`; return whether it has something to say.
@@ -275,6 +315,7 @@ def tick(
     u.tick_ns = u.time_ns = u.trigger_ns = time_ns
     _markets(u, contracts, members, count, time_ns, dt_s, now_s, live, p, n, work, up)
     _volatility(u, contracts, members, count, time_ns, now_s, live, p)
+    _flows(u, contracts, members, count, beside, beside_count, time_ns, dt_s, live, p)
     _heat(u, contracts, members, count, time_ns, dt_s, live, p, work)
     _crowding(u, p)
     if not live:

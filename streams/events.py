@@ -80,6 +80,15 @@ class Side(IntEnum):
     NONE = 0
 
 
+class Quote(IntEnum):
+    """What a contract is quoted in: `reserved` of an INSTRUMENT row. UNKNOWN is also any other money."""
+
+    UNKNOWN = 0
+    USD = 1
+    USDT = 2
+    USDC = 3
+
+
 class DownReason(IntEnum):
     """Why a feed went down: `reason` of a FEED_DOWN row."""
 
@@ -97,7 +106,10 @@ def _row(*payload: tuple[str, str]) -> np.dtype[Any]:
             ("kind", "u1"),
             ("side", "i1"),
             ("flags", "<u2"),
-            ("reserved", "<u4"),  # zero; room for the schema to grow
+            (
+                "reserved",
+                "<u4",
+            ),  # of INSTRUMENT rows a Quote; else zero, room for the schema to grow
             ("instrument", "<u8"),
             ("exchange_ns", "<i8"),
             ("received_ns", "<i8"),
@@ -132,6 +144,8 @@ PACK_FUNDING: Final = struct.Struct(_HEAD + "dqq")
 PACK_INTEGERS: Final = struct.Struct(_HEAD + "qqq")
 PACK_NAMES: Final = struct.Struct(_HEAD + "12s12s")
 _HEAD_ONLY: Final = struct.Struct("<BxH4xQqqQ")  # without side and reserved
+_QUOTES: Final = {str(quote.name): int(quote) for quote in Quote}
+_QUOTE_NAMES: Final = {code: name.lower() for name, code in _QUOTES.items()}
 
 
 class MalformedBlock(Exception):  # noqa: N818
@@ -223,13 +237,17 @@ class RowBuffer:
         funding_interval_ns: int,
         underlying: str,
         venue: str,
+        quote: str = "",
     ) -> None:
-        """Write an INSTRUMENT row; its `sequence` is the funding interval in ns, 0 if unknown."""
+        """Write an INSTRUMENT row; its `sequence` is the funding interval in ns, 0 if unknown.
+
+        `quote` is what the contract is quoted in, as the venue names it; see `Quote` for those that are told.
+        """
         offset = self._room()
         PACK_NAMES.pack_into(
             self._bytes, offset,
-            Kind.INSTRUMENT, 0, flags, 0, instrument, exchange_ns, received_ns, funding_interval_ns,
-            underlying.encode(), venue.encode(),
+            Kind.INSTRUMENT, 0, flags, _QUOTES.get(quote, 0), instrument, exchange_ns, received_ns,
+            funding_interval_ns, underlying.encode(), venue.encode(),
         )  # fmt: skip
 
     def view(self, start: int = 0) -> memoryview:
@@ -293,7 +311,9 @@ def row_to_dict(row: Any) -> dict[str, Any]:
     out["kind"] = kind.name.lower()
     out["flags"] = [flag.name.lower() for flag in Flag if out["flags"] & flag and flag.name]
     side = out.pop("side")
-    if kind is Kind.TRADE:
+    if kind is Kind.INSTRUMENT:
+        out["quote"] = _QUOTE_NAMES.get(int(typed["reserved"]), "unknown")
+    elif kind is Kind.TRADE:
         out["taker"] = "buy" if side > 0 else "sell"
     elif kind is Kind.LIQUIDATION:
         out["position"] = "long" if side > 0 else "short"

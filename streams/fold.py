@@ -13,8 +13,10 @@ from streams.indicators import (
     branching_fit,
     bursts,
     cascade,
+    flows,
     funding,
     gates,
+    groups,
     heatmap,
     heatmap_score,
     liquidations,
@@ -120,6 +122,8 @@ def sane(kind: int, a: float, b: float, c: float, inverse: bool) -> bool:
 def _apply_flow(u: Record, c: Record, side: int, quantity: float, usd: float) -> None:
     """Take a trade: its group's taker flow and, of a perpetual, what is held against open interest."""
     u.taker_usd[c.feed.group, 0 if side > 0 else 1] += usd
+    if u.live == 1:
+        flows.trade(u.flows, c.flows, c.feed.group, side, usd)
     if c.feed.aside == 1:
         return
     gates.trade(c.gates, usd if c.feed.inverse == 1 else quantity)
@@ -165,8 +169,11 @@ def _apply_market(
         heatmap.mark(contract.heat, a)
     elif kind == FUNDING:
         funding.apply(contract.funding, time_ns, a, interval_ns)
-    elif contract.feed.aside == 1:
-        return False  # its open interest and forced orders are no part of the panel
+    elif contract.feed.aside == 1:  # its open interest and forced orders are no part of the panel
+        if kind == OPEN_INTEREST and not groups.take_open_interest(
+            contract, time_ns - late_ns, a, b, c
+        ):
+            counts.oi_without_mark += 1
     elif kind == OPEN_INTEREST:
         if _apply_open_interest(u, contract, time_ns, a, b, c, p):
             _check_open_interest(u, contract, time_ns, a, b, counts)
@@ -205,6 +212,13 @@ def find(keys: Record, slots: Record, mask: int, instrument: int) -> int:
 
 
 @kernel
+def _apply_early(contract: Record, row: Record) -> None:
+    """Take what is said before there are perpetuals to stand beside: a settlement is said once a day."""
+    if row.kind == OPEN_INTEREST and sane(OPEN_INTEREST, row.a, row.b, row.c, False):
+        groups.take_open_interest(contract, row.exchange_ns, row.a, row.b, row.c)
+
+
+@kernel
 def _apply_row(
     u: Record, contract: Record, row: Record, words: Record, time_ns: int, counts: Record, p: Record
 ) -> bool:
@@ -228,6 +242,8 @@ def _apply_row(
             p,
         )
     _apply_feed(contract, kind, words[5], time_ns)
+    if kind == GAP and words[5] & TRADE_CHANNEL:
+        flows.gap(u.flows, contract.feed.group, words[7], time_ns)
     return False
 
 
@@ -268,6 +284,7 @@ def fold_rows(
         k = owner[slot]
         if sizes[k] == 0:  # nothing to stand beside yet
             counts.rows += 1
+            _apply_early(contracts[slot], row)
             continue
         if holding[k] and not history:
             return i, CONTROL, k

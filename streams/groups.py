@@ -5,6 +5,7 @@ spot in the United States another kind of buyer. The split is by venue, in one t
 """
 
 from enum import IntEnum
+from hashlib import blake2b
 from typing import Final
 
 from streams.events import Flag
@@ -37,3 +38,15 @@ def group_of(venue: str, flags: int) -> Group:
     if flags & Flag.SPOT:
         return Group.SPOT_US if venue in SPOT_OF_US else Group.SPOT_OFFSHORE
     return Group.ONCHAIN_PERP if venue in ONCHAIN else Group.OFFSHORE_PERP
+
+
+def venue_code(venue: str) -> int:
+    """Return the number that stands for a venue's name where only numbers may be: in kernels.
+
+    >>> (
+    ...     venue_code("coinbase") == venue_code("coinbase"),
+    ...     venue_code("coinbase") == venue_code("okx"),
+    ... )
+    (True, False)
+    """
+    return int.from_bytes(blake2b(venue.encode(), digest_size=7).digest(), "little")

@@ -16,14 +16,18 @@ from streams.indicators import (
     branching_fit,
     bursts,
     cascade,
+    flow_outputs,
+    flows,
     funding,
     gates,
+    groups,
     heatmap,
     heatmap_level,
     heatmap_outputs,
     heatmap_score,
     liquidations,
     open_interest,
+    premia,
     price,
     quadrant,
     throttling,
@@ -32,7 +36,7 @@ from streams.indicators import (
 )
 
 MAX_CONTRACTS = funding.MAX_VENUES  # of one underlying
-MAX_ASIDE = 16  # spot markets and regulated futures of one underlying
+MAX_ASIDE = 24  # spot markets and regulated futures of one underlying
 
 VALUE = np.dtype([("value", "f8"), ("coverage", "f8"), ("quality", "i8")])
 
@@ -47,6 +51,9 @@ READINGS: tuple[tuple[str, str, str], ...] = (
     *branching.READINGS,
     *bursts.READINGS,
     *quadrant.READINGS,
+    *flow_outputs.READINGS,
+    *premia.READINGS,
+    *groups.READINGS,
     *volatility.READINGS,
     *volatility_regime.READINGS,
     *heatmap_outputs.READINGS,
@@ -55,7 +62,8 @@ READINGS: tuple[tuple[str, str, str], ...] = (
 
 FEED = np.dtype([
     ("channels", "i8"), ("heartbeat_ns", "i8"), ("inverse", "i8"),
-    ("aside", "i8"), ("group", "i8"),  # see streams.groups
+    ("aside", "i8"), ("group", "i8"), ("venue", "i8"),  # see streams.groups
+    ("quote", "i8"),  # see streams.events
 ])  # fmt: skip
 CONTRACT = np.dtype([
     ("feed", FEED),
@@ -66,6 +74,7 @@ CONTRACT = np.dtype([
     ("throttling", throttling.CONTRACT),
     ("gates", gates.CONTRACT),
     ("heat", heatmap.CONTRACT),
+    ("flows", flows.CONTRACT),
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("origin_ns", "i8"), ("time_ns", "i8"), ("tick_ns", "i8"), ("live", "i8"), ("sequence", "i8"),
@@ -79,6 +88,9 @@ UNDERLYING = np.dtype([
     ("branching", branching_fit.UNDERLYING),
     ("burst", bursts.BURST, (2,)),
     ("quadrant", quadrant.UNDERLYING),
+    ("flows", flows.UNDERLYING),
+    ("premia", premia.UNDERLYING),
+    ("groups", groups.UNDERLYING),
     ("volatility", volatility.UNDERLYING),
     ("volatility_regime", volatility_regime.UNDERLYING),
     ("heat", heatmap.UNDERLYING),

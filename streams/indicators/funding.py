@@ -1,9 +1,10 @@
 """Funding stress: what crowding costs, and how unusual that is.
 
 Definitions (method 3.1 to 3.4). ``apr = rate * 8760 h / interval``, simple, per contract by its own
-interval. Neutral is not zero: the exchanges' interest component of 0.01 % per 8 h is 10.95 % APR, so stress
-is the excess over it. Across venues: mean weighted by USD open interest, weighted median, weighted median
-absolute deviation. The premium (perpetual over index, bp) moves where the clamped rate cannot.
+interval. Neutral is not zero: most exchanges' interest component of 0.01 % per 8 h is 10.95 % APR, so stress
+is the excess over each venue's own (`streams.neutral`). Across venues: mean weighted by USD open interest,
+weighted median, weighted median absolute deviation. The premium (perpetual over index, bp) moves where the
+clamped rate cannot.
 
 ``FS_long = 0.45 rank(F_bar) + 0.35 rank(premium_8h) + 0.20 persist`` with 30-day ranks and `persist` the EW
 share of time (72 h) above +10 points of APR; the short side uses one minus the ranks and -10 points. Parts
@@ -39,6 +40,7 @@ MIN_INSERTS = 200.0
 
 CONTRACT = np.dtype([
     ("rate", "f8"), ("interval_ns", "i8"), ("time_ns", "i8"),
+    ("neutral_8h", "f8"),  # see streams.neutral; NaN before the contract is announced
     ("premium_fast", HELD), ("premium_slow", HELD),
 ])  # fmt: skip
 UNDERLYING = np.dtype([
@@ -66,7 +68,7 @@ READINGS = (
 @kernel
 def contract_init(c: Record) -> None:
     """Nothing is known yet."""
-    c.rate = math.nan
+    c.rate = c.neutral_8h = math.nan
     c.interval_ns = c.time_ns = 0
     held_init(c.premium_fast)
     held_init(c.premium_slow)
@@ -177,7 +179,8 @@ def aggregate(
 
 
 @kernel
-def _advance_premium(contract: Record, time_ns: int, dt_s: float, live: bool, p: Record) -> None:
+def advance_premium(contract: Record, time_ns: int, dt_s: float, live: bool, p: Record) -> None:
+    """Let both memories of a contract's premium pass `dt_s` seconds, then look at it."""
     c = contract.funding
     held_advance(c.premium_fast, dt_s, p.premium_fast_half_life_s)
     held_advance(c.premium_slow, dt_s, p.premium_half_life_s)
@@ -220,13 +223,13 @@ def tick(
     equal = not live and _none_weighs(contracts, members, count)
     for k in range(count):
         contract = contracts[members[k]]
-        _advance_premium(contract, time_ns, dt_s, live, p)
+        advance_premium(contract, time_ns, dt_s, live, p)
         c = contract.funding
         w = _weight(contract.open_interest, equal)
         weight += w
         if known(c, time_ns):
             yearly = apr(c.rate, c.interval_ns)
-            work[0, n] = yearly - apr(p.neutral_rate_8h, EIGHT_HOURS_NS)
+            work[0, n] = yearly - apr(c.neutral_8h, EIGHT_HOURS_NS)
             work[1, n] = w
             n += 1
             rated += w

@@ -3,6 +3,11 @@
 Moves within half their usual size are flat. A label holds until another has been seen for two minutes.
 ``p_label = Phi(|r| / sigma_r) * Phi(|g| / sigma_g)`` says how far from the dead-band it is. Every new
 contract makes one long and one short: the label names who pushed, not who is more.
+
+Takers refine it, by the sign of what they bought net of what they sold in the window. New longs are *passive*
+where takers of perpetuals sold: price rose over shorts who crossed the spread. New shorts are passive where
+takers bought into the fall. With open interest flat a move is led by spot where takers of spot pushed it and
+those of perpetuals did not. Where takers are unknown the label stays as it is without them.
 """
 
 import math
@@ -32,6 +37,10 @@ class Quadrant(IntEnum):
     FLAT = 10
     SHORT_SQUEEZE = 11
     LONG_FLUSH = 12
+    SPOT_LED = 13
+    PASSIVE_LONGS = 14
+    PASSIVE_SHORTS = 15
+    SPOT_LED_DOWN = 16
 
 
 READINGS = tuple(
@@ -60,6 +69,24 @@ def _sign(x: float, dead_band: float) -> int:
     if x < -dead_band:
         return -1
     return 0
+
+
+@kernel
+def refine(label: int, perp: float, spot: float) -> int:
+    """Return what a label is called once it is known what takers of perpetuals and of spot did net.
+
+    >>> [Quadrant(refine(label, -0.1, 0.2)).name for label in (1, 3, 6, 7)]
+    ['PASSIVE_LONGS', 'NEW_SHORTS', 'SPOT_LED', 'PRICE_DOWN_OI_FLAT']
+    """
+    if label == 1 and perp < 0.0:
+        return 14
+    if label == 3 and perp > 0.0:
+        return 15
+    if label == 6 and spot > 0.0 and perp <= 0.0:
+        return 13
+    if label == 7 and spot < 0.0 and perp >= 0.0:
+        return 16
+    return label
 
 
 @kernel
@@ -95,16 +122,19 @@ def _phi(x: float) -> float:
 @kernel
 def step(
     q: Record, r: float, g: float, sigma_r: float, sigma_g: float, excess: float,
-    burst_long: bool, burst_short: bool, time_ns: int, p: Record,
+    burst_long: bool, burst_short: bool, perp: float, spot: float, time_ns: int, p: Record,
 ) -> None:  # fmt: skip
-    """Advance one window's label. Any unknown input, or an unknown usual size, makes it UNKNOWN."""
+    """Advance one window's label. Unknown moves, or an unknown usual size, make it UNKNOWN.
+
+    `perp` and `spot` are the imbalances of takers in the same window, NaN where they are not known.
+    """
     if not (sigma_r > 0.0 and sigma_g > 0.0) or r != r or g != g:
         q.label = q.candidate = 0
         q.p = math.nan
         return
     price = _sign(r, p.quadrant_deadband * sigma_r)
     oi = _sign(g, p.quadrant_deadband * sigma_g)
-    label = classify(price, oi, excess, burst_long, burst_short)
+    label = refine(classify(price, oi, excess, burst_long, burst_short), perp, spot)
     q.p = _phi(abs(r) / sigma_r) * _phi(abs(g) / sigma_g)
     if label != q.candidate:
         q.candidate, q.since_ns = label, time_ns

@@ -103,6 +103,15 @@ def _bursts(w: World, start_ns: int, n: int) -> None:
 
 
 @kernel
+def _flows(w: World, start_ns: int, n: int) -> None:
+    u = w.underlyings[w.k]
+    c, m, count, p = w.contracts, w.members, w.venues, w.settings[0]
+    for step in range(n):
+        now = start_ns + step * NS_PER_S
+        evaluate._flows(u, c, m, count, m, 0, now, 1.0, True, p)
+
+
+@kernel
 def _machines(w: World, start_ns: int, n: int) -> None:
     u = w.underlyings[w.k]
     p = w.settings[0]
@@ -132,6 +141,7 @@ PARTS: dict[str, Loop] = {
     "liquidations": _liquidations,
     "cascade intensity": _cascade,
     "bursts": _bursts,
+    "taker flow and groups": _flows,
     "quadrants and machines": _machines,
 }
 

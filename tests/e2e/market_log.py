@@ -108,7 +108,7 @@ class VenueTape:
         for one in self.instruments:
             self.intake.out.contract(
                 contract_flags(self._venue.SPEC, one), one.id, now_ns, now_ns,
-                one.funding_interval_ns, one.underlying, one.venue,
+                one.funding_interval_ns, one.underlying, one.venue, one.quote,
             )  # fmt: skip
 
 

@@ -54,12 +54,12 @@ class Log:
         self._buffer.clear()
         return rows
 
-    def announce(self, c: Contract, flags: int = 0) -> None:
+    def announce(self, c: Contract, flags: int = 0, quote: str = "") -> None:
         """Write the contract's facts."""
         flags |= Flag.INVERSE if c.inverse else 0
         flags |= Flag.SAMPLED if c.sampled else Flag.COMPLETE
         self._buffer.contract(
-            flags, c.id, self.now_ns, self._received, c.interval_s * S, c.underlying, c.venue
+            flags, c.id, self.now_ns, self._received, c.interval_s * S, c.underlying, c.venue, quote
         )
 
     def floats(

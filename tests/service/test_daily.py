@@ -107,6 +107,7 @@ async def test_a_day_is_a_contract_and_its_open_interest(desk: Desk) -> None:
     contract = next(row for row in desk.rows() if row["kind"] == "instrument")
     wanted = {
         "instrument": key, "underlying": "BTC", "venue": "cme", "flags": ["regulated"], "sequence": 0,
+        "quote": "usd",
     }  # fmt: skip
     assert differences(wanted, contract) == []
     assert [row["channels"] for row in desk.rows() if row["kind"] == "feed_up"] == [8]

@@ -21,7 +21,7 @@ from service.publisher import Publisher
 from service.stats import MemoryStats
 from service.venue import ConnectionPlan
 from service.warmup import WarmUpOptions
-from streams.events import Channel, DownReason, Flag, Kind
+from streams.events import Channel, DownReason, Flag, Kind, Quote
 from streams.instruments import Instrument
 from tests.reference.toy_run import ALL, NS, T0, running, say, spec, steady
 from tests.reference.toy_venue import (
@@ -50,6 +50,7 @@ async def test_subscribe_data_heartbeats_announcements_and_stop() -> None:
         assert run.rows(Kind.FEED_UP, one)["channels"].tolist() == [ALL]
         assert run.rows(Kind.FEED_DOWN, one)["reason"].tolist() == [DownReason.STOPPED]
         assert run.rows(Kind.INSTRUMENT, one)["underlying"][0] == one.underlying.encode()
+        assert run.rows(Kind.INSTRUMENT, one)["reserved"][0] == Quote[one.quote]
     beats = run.rows(Kind.HEARTBEAT)
     assert beats["channels"][-1] == ALL
     assert (np.diff(beats["exchange_ns"]) > -NS // 2).all()

@@ -14,6 +14,7 @@ from streams.events import (
     Flag,
     Kind,
     MalformedBlock,
+    Quote,
     RowBuffer,
     Side,
     block_rows,
@@ -82,6 +83,17 @@ def test_integers_funding_and_contracts(
         b"binance_usdm",
         10,
     )
+
+
+@pytest.mark.parametrize(
+    ("quote", "code"), [("USD", 1), ("USDT", 2), ("USDC", 3), ("EUR", 0), ("", 0)]
+)
+def test_a_contract_says_what_it_is_quoted_in(quote: str, code: int) -> None:
+    buffer = RowBuffer(1)
+    buffer.contract(Flag.SPOT, 7, 8, 9, 0, "BTC", "kraken_spot", quote)
+    row = block_rows(bytes(buffer.view()))[0]
+    assert int(row["reserved"]) == code == int(Quote[quote] if code else Quote.UNKNOWN)
+    assert row_to_dict(row)["quote"] == (quote.lower() if code else "unknown")
 
 
 def test_a_buffer_grows_truncates_and_forgets() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.config import MethodConfig
-from streams.indicators.quadrant import LABEL, Quadrant, classify, step
+from streams.indicators.quadrant import LABEL, Quadrant, classify, refine, step
 from streams.state import params
 
 TABLE = {
@@ -17,7 +17,8 @@ TABLE = {
 }  # fmt: skip
 MIRROR = {
     "NEW_LONGS": "NEW_SHORTS", "SHORT_COVERING": "LONG_CLOSING", "SHORT_SQUEEZE": "LONG_FLUSH",
-    "PRICE_UP_OI_FLAT": "PRICE_DOWN_OI_FLAT",
+    "PRICE_UP_OI_FLAT": "PRICE_DOWN_OI_FLAT", "PASSIVE_LONGS": "PASSIVE_SHORTS",
+    "SPOT_LED": "SPOT_LED_DOWN",
 }  # fmt: skip
 MIRROR |= {b: a for a, b in MIRROR.items()}
 MINUTE_NS = 60 * 10**9
@@ -31,9 +32,10 @@ def fresh() -> np.void:
 
 
 def advance(
-    q: np.void, r: float, g: float, t_ns: int, *, sigma_r: float = 0.02, sigma_g: float = 0.01
-) -> None:
-    step(q, r, g, sigma_r, sigma_g, 0.0, False, False, t_ns, P)
+    q: np.void, r: float, g: float, t_ns: int, *, sigma_r: float = 0.02, sigma_g: float = 0.01,
+    perp: float = math.nan, spot: float = math.nan,
+) -> None:  # fmt: skip
+    step(q, r, g, sigma_r, sigma_g, 0.0, False, False, perp, spot, t_ns, P)
 
 
 @pytest.mark.parametrize(("signs", "name"), TABLE.items())
@@ -55,6 +57,62 @@ def test_refinements_need_their_own_evidence() -> None:
     assert classify(-1, -1, 0.0, False, True) == Quadrant.LONG_CLOSING
     assert classify(1, -1, 0.0, False, True) == Quadrant.SHORT_SQUEEZE
     assert classify(1, -1, 0.0, True, False) == Quadrant.SHORT_COVERING
+
+
+TAKERS = (-0.3, 0.0, 0.3, math.nan)
+#: Price, open interest, takers of perpetuals, takers of spot; all other combinations keep their label.
+REFINED = {
+    (1, 1, -0.3, 0.0): "PASSIVE_LONGS", (1, 1, 0.3, 0.0): "NEW_LONGS",
+    (-1, 1, 0.3, 0.0): "PASSIVE_SHORTS", (-1, 1, -0.3, 0.0): "NEW_SHORTS",
+    (1, 0, -0.3, 0.3): "SPOT_LED", (1, 0, 0.0, 0.3): "SPOT_LED", (1, 0, 0.3, 0.3): "PRICE_UP_OI_FLAT",
+    (1, 0, -0.3, -0.3): "PRICE_UP_OI_FLAT", (1, 0, -0.3, 0.0): "PRICE_UP_OI_FLAT",
+    (-1, 0, 0.3, -0.3): "SPOT_LED_DOWN", (-1, 0, 0.0, -0.3): "SPOT_LED_DOWN",
+    (-1, 0, -0.3, -0.3): "PRICE_DOWN_OI_FLAT",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("takers", "name"), REFINED.items())
+def test_takers_refine_the_label(takers: tuple[int, int, float, float], name: str) -> None:
+    price, oi, perp, spot = takers
+    q = fresh()
+    advance(q, price * 0.02, oi * 0.01, 10**9, perp=perp, spot=spot)
+    assert Quadrant(int(q["label"])).name == name
+
+
+@pytest.mark.parametrize("signs", TABLE)
+def test_unknown_takers_refine_nothing(signs: tuple[int, int]) -> None:
+    base = classify(*signs, 0.0, False, False)
+    for known in TAKERS:
+        assert refine(base, math.nan, known) == base
+        if signs[1] == 0:  # spot alone says nothing where it is unknown
+            assert refine(base, known, math.nan) == base
+
+
+def test_forced_orders_and_paying_crowds_keep_their_names_whatever_takers_did() -> None:
+    for perp, spot in itertools.product(TAKERS, TAKERS):
+        for label in (
+            "FRAGILE_UNDERNEATH",
+            "SHORT_SQUEEZE",
+            "LONG_FLUSH",
+            "SHORT_COVERING",
+            "LONG_CLOSING",
+        ):
+            assert refine(int(Quadrant[label]), perp, spot) == Quadrant[label]
+
+
+def test_numbers_of_labels_are_a_contract() -> None:
+    assert [(q.name, int(q)) for q in Quadrant][-5:] == [
+        ("LONG_FLUSH", 12), ("SPOT_LED", 13), ("PASSIVE_LONGS", 14), ("PASSIVE_SHORTS", 15),
+        ("SPOT_LED_DOWN", 16),
+    ]  # fmt: skip
+
+
+def test_mirrored_takers_mirror_the_refinement() -> None:
+    signs = (-1, 0, 1)
+    for price, oi, perp, spot in itertools.product(signs, signs, TAKERS, TAKERS):
+        name = Quadrant(refine(classify(price, oi, 0.0, False, False), perp, spot)).name
+        mirrored = Quadrant(refine(classify(-price, oi, 0.0, False, False), -perp, -spot)).name
+        assert mirrored == MIRROR.get(name, name)
 
 
 def test_mirrored_prices_and_swapped_sides_mirror_the_label() -> None:

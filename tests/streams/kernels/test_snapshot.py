@@ -34,6 +34,7 @@ from streams.kernels.hawkes import (
 )
 from streams.kernels.histogram import HISTOGRAM, histogram_init, histogram_insert
 from streams.kernels.hysteresis import GATE, gate_init, gate_step
+from streams.kernels.ledger import ledger, ledger_init, ledger_turn
 from streams.kernels.median import MEDIAN, median_init, median_update
 from streams.kernels.residuals import RESIDUAL, residual_advance, residual_event, residual_init
 from streams.kernels.throttle import (
@@ -56,6 +57,7 @@ from streams.kernels.wls import wls_add, wls_fade, wls_init, wls_record, wls_sol
 HALF_LIVES = np.array([2.0, 15.0, 120.0])
 FLOWS, LEVELS = flow_ring(7), level_ring(5)
 HIGHEST, CHANGES, WLS = highest_ring(6), changepoint_record(20), wls_record(2)
+LEDGER = ledger(5, 2)
 EVERYTHING = np.dtype(
     [
         ("pad", "i8"),
@@ -77,6 +79,7 @@ EVERYTHING = np.dtype(
         ("highest", HIGHEST),
         ("changes", CHANGES),
         ("wls", WLS),
+        ("ledger", LEDGER),
     ]
 )
 
@@ -101,6 +104,7 @@ def start(all_of_it: Any) -> None:
     highest_init(all_of_it["highest"])
     changepoint_init(all_of_it["changes"])
     wls_init(all_of_it["wls"])
+    ledger_init(all_of_it["ledger"])
 
 
 def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
@@ -133,6 +137,7 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     wls_fade(all_of_it["wls"], 0.9)
     wls_add(all_of_it["wls"], np.array([1.0, x]), t_s, 1.0)
     wls_solve(all_of_it["wls"], 1e-6, np.empty(2), np.empty((2, 2)))
+    all_of_it["ledger"]["rows"][ledger_turn(all_of_it["ledger"], bucket)] += int(1e6 * x)
 
 
 def inputs(size: int) -> list[tuple[float, float, bool]]:
@@ -171,7 +176,7 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
     "dtype",
     [
         HELD, FLOWS, LEVELS, HISTOGRAM, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL, THROTTLE_TEST,
-        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH,
+        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH, LEDGER,
     ],
 )  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
@@ -199,6 +204,7 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (HIGHEST, highest_init),
         (CHANGES, changepoint_init),
         (WLS, wls_init),
+        (LEDGER, ledger_init),
     ],
 )
 def test_init_leaves_nothing_of_what_was_there(
