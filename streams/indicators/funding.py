@@ -14,7 +14,14 @@ import math
 
 import numpy as np
 
-from streams.kernels.decay import HELD, held_advance, held_init, held_set
+from streams.kernels.decay import (
+    HELD,
+    held_advance,
+    held_init,
+    held_set,
+    held_step,
+    held_weight,
+)
 from streams.kernels.histogram import (
     HISTOGRAM,
     histogram_init,
@@ -177,10 +184,12 @@ def aggregate(
 
 
 @kernel
-def _advance_premium(contract: Record, time_ns: int, dt_s: float, live: bool, p: Record) -> None:
+def _advance_premium(
+    contract: Record, time_ns: int, dt_s: float, live: bool, fast: float, slow: float
+) -> None:
     c = contract.funding
-    held_advance(c.premium_fast, dt_s, p.premium_fast_half_life_s)
-    held_advance(c.premium_slow, dt_s, p.premium_half_life_s)
+    held_step(c.premium_fast, dt_s, fast)
+    held_step(c.premium_slow, dt_s, slow)
     now = premium_bp(contract.price, time_ns, live)
     held_set(c.premium_fast, now)
     held_set(c.premium_slow, now)
@@ -218,9 +227,11 @@ def tick(
     n = 0
     # Venues keep less history of open interest than of funding: before the first of it all weigh the same.
     equal = not live and _none_weighs(contracts, members, count)
+    fast_weight = held_weight(dt_s, p.premium_fast_half_life_s)
+    slow_weight = held_weight(dt_s, p.premium_half_life_s)
     for k in range(count):
         contract = contracts[members[k]]
-        _advance_premium(contract, time_ns, dt_s, live, p)
+        _advance_premium(contract, time_ns, dt_s, live, fast_weight, slow_weight)
         c = contract.funding
         w = _weight(contract.open_interest, equal)
         weight += w

@@ -40,11 +40,11 @@ HISTORY_STALE_NS = 7200 * NS_PER_S  # candles and open interest of the past come
 LONG, SHORT = 0, 1
 
 CONTRACT = np.dtype([
-    ("maintenance", "f8", (TIERS,)), ("amount", "f8", (TIERS,)),  # see streams.brackets
-    ("low", "f8"), ("high", "f8"),  # of the mark since the last tick, NaN: none came
     ("coin", "f8"), ("usd", "f8"), ("bought", "f8"),  # traded since the level, bought: coin by buying takers
+    ("low", "f8"), ("high", "f8"),  # of the mark since the last tick, NaN: none came
     ("level", "f8"), ("level_ns", "i8"), ("mark", "f8"),  # open interest last taken; inverse: USD
     ("consumed", "f8", (3, 2)),  # each map's total then, by map and side
+    ("maintenance", "f8", (TIERS,)), ("amount", "f8", (TIERS,)),  # see streams.brackets
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("map", ladder(BINS), (2,)),

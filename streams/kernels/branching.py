@@ -1,7 +1,8 @@
 """What a fitted Hawkes model says in one number: sums, spectral radius, loop gain, each with an error.
 
-Standard errors are those of linear forms of theta; for the radius and the loop gain, which are not linear,
-the delta method. The two targets are fitted on separate martingales, so their errors are independent.
+Standard errors are those of linear forms of theta, whose `covariance` `hawkes_solve` wrote; for the radius
+and the loop gain, which are not linear, the delta method. The two targets are fitted on separate martingales,
+so their errors are independent.
 
 Reference: method 5.2; 5.4 (Hardiman and Bouchaud, branching-ratio approximation, 2014) for the moment
 estimate.
@@ -19,19 +20,21 @@ _FLATTEST = 0.01  # smallest difference of the eigenvalues the delta method is t
 
 
 @kernel
-def branching_form(f: Record, target: int, weights: Floats) -> tuple[float, float]:
+def branching_form(
+    f: Record, covariance: Floats, target: int, weights: Floats
+) -> tuple[float, float]:
     """Return ``weights . theta`` of a solved fit and its variance; `weights` is float64[13]."""
     value = variance = 0.0
     for p in range(SIZE):
         value += weights[p] * f.theta[target, p]
         for q in range(SIZE):
-            variance += weights[p] * weights[q] * f.covariance[target, p, q]
+            variance += weights[p] * weights[q] * covariance[target, p, q]
     return value, variance
 
 
 @kernel
 def branching_sum(
-    f: Record, target: int, source: int, first: int, last: int
+    f: Record, covariance: Floats, target: int, source: int, first: int, last: int
 ) -> tuple[float, float]:
     """Return n summed over components `first` up to `last`, and its standard error.
 
@@ -40,8 +43,9 @@ def branching_sum(
     >>> from streams.kernels.hawkes import FIT, hawkes_init
     >>> f = np.zeros(1, FIT)[0]
     >>> hawkes_init(f)
-    >>> f["theta"][0, 1:4], f["covariance"] = (0.1, 0.2, 0.3), np.eye(SIZE) * 0.01
-    >>> [round(x, 6) for x in branching_sum(f, 0, 0, 0, 2)]
+    >>> f["theta"][0, 1:4], covariance = (0.1, 0.2, 0.3), np.full((2, SIZE, SIZE), 0.0)
+    >>> covariance[0] = np.eye(SIZE) * 0.01
+    >>> [round(x, 6) for x in branching_sum(f, covariance, 0, 0, 0, 2)]
     [0.3, 0.141421]
     """
     value = variance = 0.0
@@ -49,23 +53,24 @@ def branching_sum(
     for p in range(base + first, base + last):
         value += f.theta[target, p]
         for q in range(base + first, base + last):
-            variance += f.covariance[target, p, q]
+            variance += covariance[target, p, q]
     return value, math.sqrt(max(variance, 0.0)) if variance == variance else math.nan
 
 
 @kernel
-def branching_radius(f: Record) -> tuple[float, float]:
+def branching_radius(f: Record, covariance: Floats) -> tuple[float, float]:
     """Return the spectral radius of the two sides' block, negative sums as 0, and its standard error.
 
     >>> from streams.kernels.hawkes import FIT, hawkes_init
     >>> f = np.zeros(1, FIT)[0]
     >>> hawkes_init(f)
-    >>> f["theta"][:, 1], f["theta"][:, 4], f["covariance"] = (0.5, 0.1), (0.1, 0.5), 0.0
-    >>> branching_radius(f)
+    >>> f["theta"][:, 1], f["theta"][:, 4] = (0.5, 0.1), (0.1, 0.5)
+    >>> branching_radius(f, np.zeros((2, SIZE, SIZE)))
     (0.6, 0.0)
     """
-    own, other = branching_sum(f, 0, 0, 0, 3)[0], branching_sum(f, 1, 1, 0, 3)[0]
-    into, out = branching_sum(f, 0, 1, 0, 3)[0], branching_sum(f, 1, 0, 0, 3)[0]
+    c = covariance
+    own, other = branching_sum(f, c, 0, 0, 0, 3)[0], branching_sum(f, c, 1, 1, 0, 3)[0]
+    into, out = branching_sum(f, c, 0, 1, 0, 3)[0], branching_sum(f, c, 1, 0, 0, 3)[0]
     own, other, into, out = max(own, 0.0), max(other, 0.0), max(into, 0.0), max(out, 0.0)
     spread = math.sqrt((own - other) ** 2 + 4.0 * into * out)
     slope = max(spread, _FLATTEST)
@@ -73,10 +78,10 @@ def branching_radius(f: Record) -> tuple[float, float]:
     weights = np.zeros(SIZE)
     weights[1:4] = 0.5 * (1.0 + lean)
     weights[4:7] = out / slope
-    variance = branching_form(f, 0, weights)[1]
+    variance = branching_form(f, c, 0, weights)[1]
     weights[1:4] = into / slope
     weights[4:7] = 0.5 * (1.0 - lean)
-    variance += branching_form(f, 1, weights)[1]
+    variance += branching_form(f, c, 1, weights)[1]
     error = math.sqrt(max(variance, 0.0)) if variance == variance else math.nan
     return 0.5 * (own + other + spread), error
 
@@ -95,7 +100,7 @@ def normal_above(value: float, error: float, threshold: float) -> float:
 
 @kernel
 def loop_gain(
-    f: Record, target: int, impact_bp: float, impact_error_bp: float
+    f: Record, covariance: Floats, target: int, impact_bp: float, impact_error_bp: float
 ) -> tuple[float, float]:
     """Return forced orders caused by one, directly and by way of the price, and the standard error.
 
@@ -105,8 +110,8 @@ def loop_gain(
     >>> from streams.kernels.hawkes import FIT, hawkes_init
     >>> f = np.zeros(1, FIT)[0]
     >>> hawkes_init(f)
-    >>> f["theta"][0, 1], f["theta"][0, 7], f["covariance"] = 0.5, 0.05, 0.0
-    >>> loop_gain(f, 0, 4.0, 1.0)
+    >>> f["theta"][0, 1], f["theta"][0, 7] = 0.5, 0.05
+    >>> loop_gain(f, np.zeros((2, SIZE, SIZE)), 0, 4.0, 1.0)
     (0.7, 0.05)
     """
     weights = np.zeros(SIZE)
@@ -114,8 +119,8 @@ def loop_gain(
     own = 1 + target * COMPONENTS
     weights[own : own + COMPONENTS] = 1.0
     weights[against : against + COMPONENTS] = impact_bp
-    value, variance = branching_form(f, target, weights)
-    gain = branching_sum(f, target, 2 + target, 0, COMPONENTS)[0]
+    value, variance = branching_form(f, covariance, target, weights)
+    gain = branching_sum(f, covariance, target, 2 + target, 0, COMPONENTS)[0]
     variance += (gain * impact_error_bp) ** 2
     if variance != variance or value != value:
         return math.nan, math.nan

@@ -17,6 +17,9 @@ theta_i = G_i^-1 b_i and its covariance is G_i^-1 V_i G_i^-1.
 While the feed is not observed everything only fades: no event and no exposure is added. A prior worth
 `PRIOR_S` seconds of data, at the empirical rate and no excitation, fades with the rest.
 
+The symmetric G and V are stored as their upper triangles, row by row. The covariance follows from them and
+is stored nowhere: `hawkes_solve` writes it into an array of its caller.
+
 theta[i] is (mu, n[source 0, component 0..2], n[source 1, ...], ...): events per second, then events per
 event; for price sources, whose marks are basis points, events per basis point.
 
@@ -36,6 +39,7 @@ from streams.kernels.jit import LN2, Record, kernel
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 SIZE = 1 + SOURCES * COMPONENTS
+PAIRS = SIZE * (SIZE + 1) // 2  # of the upper triangle
 TARGETS = 2
 PRIOR_S = 60.0
 FEWEST_EVENTS = 30.0  # effective; with fewer, thirteen numbers mean nothing
@@ -45,13 +49,12 @@ _JITTER = 1e-10  # keeps the Cholesky factor of a unit-diagonal matrix real
 
 FIT = np.dtype(
     [
-        ("G", "f8", (TARGETS, SIZE, SIZE)),  # upper triangle
+        ("G", "f8", (TARGETS, PAIRS)),
         ("b", "f8", (TARGETS, SIZE)),
-        ("V", "f8", (TARGETS, SIZE, SIZE)),  # upper triangle, `stale_s` seconds old
+        ("V", "f8", (TARGETS, PAIRS)),  # `stale_s` seconds old
         ("stale_s", "f8", (TARGETS,)),
         ("w", "f8", (TARGETS,)),
         ("theta", "f8", (TARGETS, SIZE)),
-        ("covariance", "f8", (TARGETS, SIZE, SIZE)),
         ("solved", "f8", (TARGETS,)),
         ("events", "f8", (TARGETS,)),
         ("events_squared", "f8", (TARGETS,)),
@@ -70,11 +73,10 @@ def hawkes_init(f: Record) -> None:
     >>> float(f["prior_s"]), hawkes_effective_events(f, 0)
     (60.0, 0.0)
     """
-    f.G[:, :, :] = 0.0
+    f.G[:, :] = 0.0
     f.b[:, :] = 0.0
-    f.V[:, :, :] = 0.0
+    f.V[:, :] = 0.0
     f.theta[:, :] = 0.0
-    f.covariance[:, :, :] = math.nan
     for i in range(TARGETS):
         f.stale_s[i] = f.solved[i] = f.events[i] = f.events_squared[i] = 0.0
         f.w[i] = PRIOR_S
@@ -120,14 +122,15 @@ def _add_exposure(f: Record, a: Floats, dt_s: float, half_lives: Floats, delta: 
     _fill_regressors(x, a, half_lives)
     _fill_integrals(table, half_lives, delta, dt_s)
     w, v = f.w[0], f.w[1]
+    at = 0
     for p in range(SIZE):
-        if x[p] == 0.0:  # what has not happened lately needs no time
-            continue
-        row = table[_KIND[p]]
-        for q in range(p, SIZE):
-            area = x[p] * x[q] * row[_KIND[q]]
-            f.G[0, p, q] += w * area
-            f.G[1, p, q] += v * area
+        if x[p] != 0.0:  # what has not happened lately needs no time
+            row = table[_KIND[p]]
+            for q in range(p, SIZE):
+                area = x[p] * x[q] * row[_KIND[q]]
+                f.G[0, at + q - p] += w * area
+                f.G[1, at + q - p] += v * area
+        at += SIZE - p
     f.exposure_s += table[0, 0]
 
 
@@ -151,8 +154,8 @@ def hawkes_advance(
     for i in range(TARGETS):
         for p in range(SIZE):
             f.b[i, p] *= g
-            for q in range(SIZE):
-                f.G[i, p, q] *= g
+        for k in range(PAIRS):
+            f.G[i, k] *= g
         f.stale_s[i] += dt_s
         f.events[i] *= g
         f.events_squared[i] *= g * g
@@ -166,9 +169,8 @@ def hawkes_advance(
 def _refresh_variance(f: Record, target: int, memory_s: float) -> None:
     if f.stale_s[target] > 0.0:
         g = math.exp(-2.0 * LN2 / memory_s * f.stale_s[target])
-        for p in range(SIZE):
-            for q in range(p, SIZE):
-                f.V[target, p, q] *= g
+        for k in range(PAIRS):
+            f.V[target, k] *= g
     f.stale_s[target] = 0.0
 
 
@@ -185,11 +187,12 @@ def hawkes_event(f: Record, target: int, a: Floats, half_lives: Floats, memory_s
     x = np.empty(SIZE)
     _fill_regressors(x, a, half_lives)
     _refresh_variance(f, target, memory_s)
-    w = f.w[target]
+    w, k = f.w[target], 0
     for p in range(SIZE):
         f.b[target, p] += w * x[p]
         for q in range(p, SIZE):
-            f.V[target, p, q] += w * w * x[p] * x[q]
+            f.V[target, k] += w * w * x[p] * x[q]
+            k += 1
     f.events[target] += 1.0
     f.events_squared[target] += 1.0
 
@@ -254,24 +257,35 @@ def hawkes_weigh(f: Record, a: Floats, half_lives: Floats) -> None:
 
 
 @kernel
-def _scale(f: Record, i: int, ridge: float, d: Floats, m: Floats) -> None:
-    """Write the matrix scaled to a unit diagonal and the scales; what was never seen has scale 0."""
+def _unpack(packed: Floats, whole: Floats) -> None:
+    """Write the symmetric matrix of which `packed` is the upper triangle."""
+    k = 0
     for p in range(SIZE):
-        size = f.G[i, p, p] * (1.0 + ridge)
+        for q in range(p, SIZE):
+            whole[p, q] = whole[q, p] = packed[k]
+            k += 1
+
+
+@kernel
+def _scale(g: Floats, ridge: float, d: Floats, m: Floats) -> None:
+    """Write the matrix scaled to a unit diagonal and the scales; what was never seen has scale 0."""
+    _unpack(g, m)
+    for p in range(SIZE):
+        size = m[p, p] * (1.0 + ridge)
         d[p] = 1.0 / math.sqrt(size) if size > 0.0 else 0.0
     for p in range(SIZE):
-        for q in range(p):
-            m[p, q] = m[q, p] = f.G[i, q, p] * d[p] * d[q]
+        for q in range(SIZE):
+            m[p, q] *= d[p] * d[q]
         m[p, p] = 1.0 + _JITTER
 
 
 @kernel
-def _fill_covariance(f: Record, i: int, d: Floats, m: Floats) -> None:
+def _fill_covariance(v: Floats, d: Floats, m: Floats, c: Floats) -> None:
     """Write ``G^-1 V G^-1``: solve for V's columns, then for the rows of the result."""
-    c = f.covariance[i]
+    _unpack(v, c)
     for p in range(SIZE):
         for q in range(SIZE):
-            c[p, q] = (f.V[i, p, q] if q >= p else f.V[i, q, p]) * d[p] * d[q]
+            c[p, q] *= d[p] * d[q]
     for _ in range(2):
         for p in range(SIZE):
             cholesky_solve(m, c[p])
@@ -284,28 +298,31 @@ def _fill_covariance(f: Record, i: int, d: Floats, m: Floats) -> None:
 
 
 @kernel
-def hawkes_solve(f: Record, memory_s: float) -> None:
-    """Bring theta and its covariance up to date; with too few events theta is the rate alone."""
+def hawkes_solve(f: Record, memory_s: float, covariance: Floats) -> None:
+    """Bring theta up to date and write its covariance, float64[2, 13, 13].
+
+    With too few events theta is the rate alone and the covariance NaN.
+    """
     d, m = np.empty(SIZE), np.empty((SIZE, SIZE))
     for i in range(TARGETS):
         _refresh_variance(f, i, memory_s)
         theta = f.theta[i]
         rate = hawkes_rate(f, i)
         f.solved[i] = 0.0
-        f.covariance[i] = math.nan
+        covariance[i] = math.nan
         theta[:] = 0.0
         theta[0] = rate
         if hawkes_effective_events(f, i) < FEWEST_EVENTS or f.exposure_s <= 0.0:
             continue
         ridge = f.prior_s / f.exposure_s
-        _scale(f, i, ridge, d, m)
+        _scale(f.G[i], ridge, d, m)
         if not cholesky(m, 0.0):
             continue
         for p in range(SIZE):
             theta[p] = f.b[i, p] * d[p]
-        theta[0] += ridge * f.G[i, 0, 0] * rate * d[0]
+        theta[0] += ridge * f.G[i, 0] * rate * d[0]
         cholesky_solve(m, theta)
         for p in range(SIZE):
             theta[p] *= d[p]
-        _fill_covariance(f, i, d, m)
+        _fill_covariance(f.V[i], d, m, covariance[i])
         f.solved[i] = 1.0

@@ -58,6 +58,7 @@ def _all_venues(frames: float, seconds: float | None, *, quick: bool) -> Iterato
 def _tables(plan: Plan, libs: Path | None) -> Iterator[Table]:
     yield decode.measure(plan)
     yield fold.measure(plan)
+    yield fold.measure_many(plan)
     if libs is not None:
         yield kafka_path.measure(plan, libs)
     yield latency.measure_embedded(plan)

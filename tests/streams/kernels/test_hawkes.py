@@ -17,6 +17,7 @@ from streams.kernels.excitation import (
 )
 from streams.kernels.hawkes import (
     FIT,
+    SIZE,
     forgotten_integral,
     hawkes_advance,
     hawkes_effective_events,
@@ -43,6 +44,7 @@ class Fit:
         hawkes_init(self.f)
         excitation_init(self.s)
         excitation_advance(self.s, 0.0, HALF_LIVES)
+        self.covariance = np.zeros((2, SIZE, SIZE))
 
     def step(
         self, t_s: float, source: int, mark: float, observed: bool = True, weigh: bool = True
@@ -60,11 +62,12 @@ class Fit:
 
     def solve(self) -> None:
         """Solve."""
-        hawkes_solve(self.f, MEMORY_S)
+        hawkes_solve(self.f, MEMORY_S, self.covariance)
 
     def matrix(self, name: str, target: int) -> Floats:
-        """Return a symmetric matrix of which the record holds half."""
-        upper = np.triu(self.f[name][target])
+        """Return a symmetric matrix of which the record holds the upper triangle."""
+        upper = np.zeros((SIZE, SIZE))
+        upper[np.triu_indices(SIZE)] = self.f[name][target]
         return upper + np.triu(upper, 1).T
 
 
@@ -92,7 +95,7 @@ def test_every_step_equals_the_definition() -> None:
                 if not math.isnan(covariance[0, 0]):
                     solved += 1
                     scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
-                    error = np.abs(fast.f["covariance"][target] - covariance) / scale
+                    error = np.abs(fast.covariance[target] - covariance) / scale
                     assert error.max() < 1e-6
         slow.point(t_s, source, mark, observed)
         hawkes_weigh(fast.f, fast.s["a"], HALF_LIVES)
@@ -185,13 +188,13 @@ def test_an_unobserved_stretch_fades_everything_alike_and_so_changes_no_estimate
     for t_s, source, mark in points(35, 150):
         fit.step(t_s, source, mark)
     fit.solve()
-    before = fit.f["theta"].copy(), fit.f["covariance"].copy()
+    before = fit.f["theta"].copy(), fit.covariance.copy()
     events = hawkes_effective_events(fit.f, 0)
     hawkes_advance(fit.f, fit.s["a"], 200.0, HALF_LIVES, MEMORY_S, False)
     fit.solve()
     # what does change: the rate that the prior is centred on, whose own time does not fade
     np.testing.assert_allclose(fit.f["theta"], before[0], rtol=0.05, atol=1e-3)
-    np.testing.assert_allclose(fit.f["covariance"], before[1], rtol=1e-6)
+    np.testing.assert_allclose(fit.covariance, before[1], rtol=1e-6)
     assert hawkes_effective_events(fit.f, 0) == pytest.approx(events)
 
 
@@ -202,7 +205,7 @@ def test_without_events_theta_is_the_rate_and_errors_are_unknown() -> None:
     fit.solve()
     assert fit.f["theta"][:, 1:].tolist() == [[0.0] * 12] * 2
     assert 0.0 < fit.f["theta"][0, 0] < 1.0 / 400.0
-    assert np.isnan(fit.f["covariance"]).all()
+    assert np.isnan(fit.covariance).all()
 
 
 def test_a_source_that_never_spoke_gets_no_excitation() -> None:
@@ -211,7 +214,7 @@ def test_a_source_that_never_spoke_gets_no_excitation() -> None:
         fit.step(t_s, min(source, 1), mark)
     fit.solve()
     assert (fit.f["theta"][:, 7:] == 0.0).all()
-    assert np.isfinite(fit.f["covariance"]).all()
+    assert np.isfinite(fit.covariance).all()
 
 
 @pytest.mark.parametrize("dt", [0.0, -1.0, math.nan, math.inf])
