@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from streams.brackets import LEVERAGES
+from streams.kernels.decay import decay
 from streams.kernels.heat import (
     bin_of,
     ladder,
@@ -308,12 +309,13 @@ def tick(
     """Advance the map to `time_ns`; prices and open interest have been advanced already."""
     stale_ns = STALE_NS if live else HISTORY_STALE_NS
     hold_ns = int(p.oi_hold_s * NS_PER_S) if live else HISTORY_STALE_NS
+    left = decay(dt_s, p.heat_half_life_s)
     for side in range(2):
         _look(u, contracts, members, count, side, time_ns, stale_ns, work)
         _consume(u, side, p.heat_bin)
-        ladder_age(u.map[side], dt_s, p.heat_half_life_s)
-        ladder_age(u.half[side], dt_s, p.heat_half_life_s)
-        ladder_age(u.double[side], dt_s, p.heat_half_life_s)
+        ladder_age(u.map[side], dt_s, left)
+        ladder_age(u.half[side], dt_s, left)
+        ladder_age(u.double[side], dt_s, left)
     u.coin = 0.0
     for k in range(count):
         oi = contracts[members[k]].open_interest

@@ -85,16 +85,21 @@ def hawkes_init(f: Record) -> None:
 
 
 @kernel
+def _integral(a: float, delta: float, dt_s: float, left: float) -> float:
+    slow, rest = (left, a - delta) if a >= delta else (math.exp(-a * dt_s), delta - a)
+    if rest * dt_s < 1e-8:
+        return dt_s * slow
+    return slow * -math.expm1(-rest * dt_s) / rest
+
+
+@kernel
 def forgotten_integral(a: float, delta: float, dt_s: float) -> float:
     """Return the integral over a step of ``exp(-delta (dt - s)) exp(-a s)``, in seconds.
 
     >>> round(forgotten_integral(0.0, 1.0, math.log(2.0)), 12), forgotten_integral(2.0, 2.0, 0.0)
     (0.5, 0.0)
     """
-    slow, rest = (delta, a - delta) if a >= delta else (a, delta - a)
-    if rest * dt_s < 1e-8:
-        return dt_s * math.exp(-slow * dt_s)
-    return math.exp(-slow * dt_s) * -math.expm1(-rest * dt_s) / rest
+    return _integral(a, delta, dt_s, math.exp(-delta * dt_s))
 
 
 @kernel
@@ -106,21 +111,25 @@ def _fill_regressors(x: Floats, a: Floats, half_lives: Floats) -> None:
 
 
 @kernel
-def _fill_integrals(table: Floats, half_lives: Floats, delta: float, dt_s: float) -> None:
-    """Write I(b_p + b_q) for the constant (index 0) and each component."""
+def _fill_integrals(
+    table: Floats, half_lives: Floats, delta: float, dt_s: float, left: float
+) -> None:
+    """Write I(b_p + b_q) for the constant (index 0) and each component; `left` is exp(-delta dt)."""
     for p in range(COMPONENTS + 1):
         b = LN2 / half_lives[p - 1] if p > 0 else 0.0
         for q in range(p, COMPONENTS + 1):
             c = LN2 / half_lives[q - 1] if q > 0 else 0.0
-            table[p, q] = table[q, p] = forgotten_integral(b + c, delta, dt_s)
+            table[p, q] = table[q, p] = _integral(b + c, delta, dt_s, left)
 
 
 @kernel
-def _add_exposure(f: Record, a: Floats, dt_s: float, half_lives: Floats, delta: float) -> None:
+def _add_exposure(
+    f: Record, a: Floats, dt_s: float, half_lives: Floats, delta: float, left: float
+) -> None:
     x = np.empty(SIZE)
     table = np.empty((COMPONENTS + 1, COMPONENTS + 1))
     _fill_regressors(x, a, half_lives)
-    _fill_integrals(table, half_lives, delta, dt_s)
+    _fill_integrals(table, half_lives, delta, dt_s, left)
     w, v = f.w[0], f.w[1]
     at = 0
     for p in range(SIZE):
@@ -162,7 +171,7 @@ def hawkes_advance(
     f.exposure_s *= g
     f.prior_s *= g
     if observed:
-        _add_exposure(f, a, dt_s, half_lives, delta)
+        _add_exposure(f, a, dt_s, half_lives, delta, g)
 
 
 @kernel
