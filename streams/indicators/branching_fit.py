@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from streams.indicators.cascade import GAP_FLAG_NS, mark_of
-from streams.kernels.branching import branching_radius, branching_sum, loop_gain
+from streams.kernels.branching import branching_radius, branching_sum, branching_value, loop_gain
 from streams.kernels.decay import HELD, decay, held_advance, held_init, held_set
 from streams.kernels.excitation import (
     EXCITATION,
@@ -215,12 +215,12 @@ def _warm(f: Record, side: int, memory_s: float, p: Record) -> bool:
 
 @kernel
 def _answer(u: Record, side: int, c: Floats, hourly: Floats, p: Record) -> None:
-    """Write down what the fits say of one side; `c` and `hourly` are their covariances."""
+    """Write down what the fits say of one side; `c` and `hourly` are what their solutions left."""
     s, f, hour = u.sides[side], u.fits[0], u.fits[1]
     s.own, s.own_error = branching_sum(f, c, side, side, 0, 3)
     s.fast, s.fast_error = branching_sum(f, c, side, side, 0, 2)
-    s.quickest = branching_sum(f, c, side, side, 0, 1)[0]
-    s.cross = branching_sum(f, c, side, 1 - side, 0, 3)[0]
+    s.quickest = branching_value(f, side, side, 0, 1)
+    s.cross = branching_value(f, side, 1 - side, 0, 3)
     s.hour, s.hour_error = branching_sum(hour, hourly, side, side, 0, 3)
     s.gain, s.gain_error = branching_sum(f, c, side, 2 + side, 0, 3)
     size = u.order_usd[side] / u.orders[side] / 1e6 if u.orders[side] > 0.0 else math.nan
@@ -235,12 +235,12 @@ def _answer(u: Record, side: int, c: Floats, hourly: Floats, p: Record) -> None:
 @kernel
 def _solve(u: Record, p: Record) -> None:
     """Solve both fits and write down what they say."""
-    covariance = np.empty((2, TARGETS, SIZE, SIZE))
+    factor = np.empty((2, TARGETS, SIZE + 1, SIZE))
     for m in range(2):
-        hawkes_solve(u.fits[m], _memory(m, p), covariance[m])
+        hawkes_solve(u.fits[m], _memory(m, p), factor[m])
     for side in range(2):
-        _answer(u, side, covariance[0], covariance[1], p)
-    u.radius, u.radius_error = branching_radius(u.fits[0], covariance[0])
+        _answer(u, side, factor[0], factor[1], p)
+    u.radius, u.radius_error = branching_radius(u.fits[0], factor[0])
 
 
 @kernel

@@ -18,7 +18,8 @@ While the feed is not observed everything only fades: no event and no exposure i
 `PRIOR_S` seconds of data, at the empirical rate and no excitation, fades with the rest.
 
 The symmetric G and V are stored as their upper triangles, row by row. The covariance follows from them and
-is stored nowhere: `hawkes_solve` writes it into an array of its caller.
+is neither stored nor computed whole: `hawkes_solve` leaves G's factor to its caller, and the variance of a
+linear form ``c . theta`` is ``z' V z`` with ``z = G^-1 c``, a thirteenth of the work.
 
 theta[i] is (mu, n[source 0, component 0..2], n[source 1, ...], ...): events per second, then events per
 event; for price sources, whose marks are basis points, events per basis point.
@@ -266,66 +267,61 @@ def hawkes_weigh(f: Record, a: Floats, half_lives: Floats) -> None:
 
 
 @kernel
-def _unpack(packed: Floats, whole: Floats) -> None:
-    """Write the symmetric matrix of which `packed` is the upper triangle."""
+def _scale(f: Record, i: int, ridge: float, d: Floats, m: Floats) -> None:
+    """Write the matrix scaled to a unit diagonal and the scales; what was never seen has scale 0."""
+    k = 0
+    for p in range(SIZE):
+        size = f.G[i, k] * (1.0 + ridge)
+        d[p] = 1.0 / math.sqrt(size) if size > 0.0 else 0.0
+        k += SIZE - p
     k = 0
     for p in range(SIZE):
         for q in range(p, SIZE):
-            whole[p, q] = whole[q, p] = packed[k]
+            m[p, q] = m[q, p] = f.G[i, k] * d[p] * d[q]
             k += 1
-
-
-@kernel
-def _scale(g: Floats, ridge: float, d: Floats, m: Floats) -> None:
-    """Write the matrix scaled to a unit diagonal and the scales; what was never seen has scale 0."""
-    _unpack(g, m)
-    for p in range(SIZE):
-        size = m[p, p] * (1.0 + ridge)
-        d[p] = 1.0 / math.sqrt(size) if size > 0.0 else 0.0
-    for p in range(SIZE):
-        for q in range(SIZE):
-            m[p, q] *= d[p] * d[q]
         m[p, p] = 1.0 + _JITTER
 
 
 @kernel
-def _fill_covariance(v: Floats, d: Floats, m: Floats, c: Floats) -> None:
-    """Write ``G^-1 V G^-1``: solve for V's columns, then for the rows of the result."""
-    _unpack(v, c)
+def hawkes_variance(f: Record, factor: Floats, target: int, form: Floats) -> float:
+    """Return the variance of ``form . theta``, float64[13], at the time of the solution behind `factor`."""
+    z, d, k = np.empty(SIZE), factor[target, SIZE], 0
     for p in range(SIZE):
-        for q in range(SIZE):
-            c[p, q] *= d[p] * d[q]
-    for _ in range(2):
-        for p in range(SIZE):
-            cholesky_solve(m, c[p])
-        for p in range(SIZE):
-            for q in range(p):
-                c[p, q], c[q, p] = c[q, p], c[p, q]
+        z[p] = form[p] * d[p]
+    cholesky_solve(factor[target, :SIZE], z)
     for p in range(SIZE):
-        for q in range(SIZE):
-            c[p, q] *= d[p] * d[q]
+        z[p] *= d[p]
+    variance = 0.0
+    for p in range(SIZE):
+        variance -= z[p] * z[p] * f.V[target, k]  # the loop counts the diagonal twice
+        for q in range(p, SIZE):
+            variance += 2.0 * z[p] * z[q] * f.V[target, k]
+            k += 1
+    return variance
 
 
 @kernel
-def hawkes_solve(f: Record, memory_s: float, covariance: Floats) -> None:
-    """Bring theta up to date and write its covariance, float64[2, 13, 13].
+def hawkes_solve(f: Record, memory_s: float, factor: Floats) -> None:
+    """Bring theta up to date and write G's factor for `hawkes_variance`, float64[2, 14, 13].
 
-    With too few events theta is the rate alone and the covariance NaN.
+    Of each target these are 13 rows of Cholesky's lower factor of the scaled G, and the scales. With too few
+    events theta is the rate alone and the factor NaN.
     """
-    d, m = np.empty(SIZE), np.empty((SIZE, SIZE))
     for i in range(TARGETS):
+        m, d = factor[i, :SIZE], factor[i, SIZE]
         _refresh_variance(f, i, memory_s)
         theta = f.theta[i]
         rate = hawkes_rate(f, i)
         f.solved[i] = 0.0
-        covariance[i] = math.nan
+        factor[i] = math.nan
         theta[:] = 0.0
         theta[0] = rate
         if hawkes_effective_events(f, i) < FEWEST_EVENTS or f.exposure_s <= 0.0:
             continue
         ridge = f.prior_s / f.exposure_s
-        _scale(f.G[i], ridge, d, m)
+        _scale(f, i, ridge, d, m)
         if not cholesky(m, 0.0):
+            factor[i] = math.nan
             continue
         for p in range(SIZE):
             theta[p] = f.b[i, p] * d[p]
@@ -333,5 +329,4 @@ def hawkes_solve(f: Record, memory_s: float, covariance: Floats) -> None:
         cholesky_solve(m, theta)
         for p in range(SIZE):
             theta[p] *= d[p]
-        _fill_covariance(f.V[i], d, m, covariance[i])
         f.solved[i] = 1.0

@@ -143,8 +143,10 @@ def test_a_step_is_seen_within_an_hour_by_the_fast_memory() -> None:
 def solved(theta: Floats, root: Floats) -> tuple[Any, Floats]:
     f = np.zeros(1, FIT)[0]
     hawkes_init(f)
-    f["theta"] = theta
-    return f, np.einsum("ipq,irq->ipr", root, root)
+    f["theta"], factor = theta, np.ones((2, SIZE + 1, SIZE))  # of G = 1, where V is the covariance
+    f["V"] = [(one @ one.T)[np.triu_indices(SIZE)] for one in root]
+    factor[:, :SIZE] = np.eye(SIZE)
+    return f, factor
 
 
 @settings(max_examples=20, deadline=None)
@@ -184,11 +186,11 @@ def test_a_form_is_numpys() -> None:
 def test_what_is_unknown_stays_unknown() -> None:
     record = np.zeros(1, FIT)[0]
     hawkes_init(record)
-    f = record, np.full((2, SIZE, SIZE), math.nan)
+    f = record, np.full((2, SIZE + 1, SIZE), math.nan)
     assert math.isnan(branching_radius(*f)[1])
     assert math.isnan(branching_sum(*f, 0, 0, 0, 3)[1])
     assert math.isnan(normal_above(0.9, math.nan, 0.8))
-    f[1][:] = 0.0
+    f[1][:] = 1.0
     assert math.isnan(loop_gain(*f, 0, math.nan, 0.1)[0])
     assert math.isnan(moment_branching(math.nan, 1.0))
 

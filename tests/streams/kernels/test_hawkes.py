@@ -27,6 +27,7 @@ from streams.kernels.hawkes import (
     hawkes_intensity,
     hawkes_rate,
     hawkes_solve,
+    hawkes_variance,
     hawkes_weigh,
 )
 from tests.reference.kernels.hawkes import DirectFit
@@ -44,7 +45,7 @@ class Fit:
         hawkes_init(self.f)
         excitation_init(self.s)
         excitation_advance(self.s, 0.0, HALF_LIVES)
-        self.covariance = np.zeros((2, SIZE, SIZE))
+        self.factor = np.zeros((2, SIZE + 1, SIZE))
 
     def step(
         self, t_s: float, source: int, mark: float, observed: bool = True, weigh: bool = True
@@ -62,7 +63,18 @@ class Fit:
 
     def solve(self) -> None:
         """Solve."""
-        hawkes_solve(self.f, MEMORY_S, self.covariance)
+        hawkes_solve(self.f, MEMORY_S, self.factor)
+
+    @property
+    def covariance(self) -> Floats:
+        """Return the covariance of both solutions, from the variances of all sums of two coefficients."""
+        out = np.empty((2, SIZE, SIZE))
+        for i in range(2):
+            own = [hawkes_variance(self.f, self.factor, i, e) for e in np.eye(SIZE)]
+            for p, q in np.ndindex(SIZE, SIZE):
+                both = hawkes_variance(self.f, self.factor, i, np.eye(SIZE)[p] + np.eye(SIZE)[q])
+                out[i, p, q] = 0.5 * (both - own[p] - own[q])
+        return out
 
     def matrix(self, name: str, target: int) -> Floats:
         """Return a symmetric matrix of which the record holds the upper triangle."""
@@ -188,7 +200,7 @@ def test_an_unobserved_stretch_fades_everything_alike_and_so_changes_no_estimate
     for t_s, source, mark in points(35, 150):
         fit.step(t_s, source, mark)
     fit.solve()
-    before = fit.f["theta"].copy(), fit.covariance.copy()
+    before = fit.f["theta"].copy(), fit.covariance
     events = hawkes_effective_events(fit.f, 0)
     hawkes_advance(fit.f, fit.s["a"], 200.0, HALF_LIVES, MEMORY_S, False)
     fit.solve()

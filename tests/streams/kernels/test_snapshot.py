@@ -121,7 +121,7 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     hawkes_advance(fit, memory, 0.8, HALF_LIVES, 60.0, wanted)
     excitation_advance(all_of_it["excitation"], t_s, HALF_LIVES)
     hawkes_event(fit, bucket % 2, memory, HALF_LIVES, 60.0)
-    hawkes_solve(fit, 60.0, np.empty((2, 13, 13)))
+    hawkes_solve(fit, 60.0, np.empty((2, 14, 13)))
     hawkes_weigh(fit, memory, HALF_LIVES)
     residual_advance(all_of_it["residual"], abs(x), 0.8)
     residual_event(all_of_it["residual"], 60.0)
