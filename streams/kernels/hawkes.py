@@ -86,21 +86,20 @@ def hawkes_init(f: Record) -> None:
 
 
 @kernel
-def _integral(a: float, delta: float, dt_s: float, left: float) -> float:
+def forgotten_integral(a: float, delta: float, dt_s: float, left: float) -> float:
+    """Return the integral over a step of ``exp(-delta (dt - s)) exp(-a s)``, in seconds.
+
+    `left` is ``exp(-delta dt)``, which many integrals share.
+
+    >>> round(forgotten_integral(0.0, 1.0, math.log(2.0), 0.5), 12)
+    0.5
+    >>> forgotten_integral(2.0, 2.0, 0.0, 1.0)
+    0.0
+    """
     slow, rest = (left, a - delta) if a >= delta else (math.exp(-a * dt_s), delta - a)
     if rest * dt_s < 1e-8:
         return dt_s * slow
     return slow * -math.expm1(-rest * dt_s) / rest
-
-
-@kernel
-def forgotten_integral(a: float, delta: float, dt_s: float) -> float:
-    """Return the integral over a step of ``exp(-delta (dt - s)) exp(-a s)``, in seconds.
-
-    >>> round(forgotten_integral(0.0, 1.0, math.log(2.0)), 12), forgotten_integral(2.0, 2.0, 0.0)
-    (0.5, 0.0)
-    """
-    return _integral(a, delta, dt_s, math.exp(-delta * dt_s))
 
 
 @kernel
@@ -120,7 +119,7 @@ def _fill_integrals(
         b = LN2 / half_lives[p - 1] if p > 0 else 0.0
         for q in range(p, COMPONENTS + 1):
             c = LN2 / half_lives[q - 1] if q > 0 else 0.0
-            table[p, q] = table[q, p] = _integral(b + c, delta, dt_s, left)
+            table[p, q] = table[q, p] = forgotten_integral(b + c, delta, dt_s, left)
 
 
 @kernel

@@ -15,13 +15,12 @@ import numpy as np
 from streams.kernels.jit import NS_PER_S, Record, kernel
 from streams.kernels.windows import level_at, level_init, level_put, level_ring
 
-#: Seconds a bucket; a ring holds two more than its longest window has.
-MINUTE_S, FIVE_S, QUARTER_S, HOURS_S, DAY_S = 1, 5, 15, 60, 300
-MINUTE, FIVE, QUARTER = level_ring(62), level_ring(62), level_ring(62)
-HOURS, DAY = level_ring(242), level_ring(290)
+#: Seconds a bucket, of the second ring and on; a ring holds two more than its longest window has.
+FIVE_S, QUARTER_S, HOURS_S, DAY_S = 5, 15, 60, 300
+QUARTER, HOURS, DAY = level_ring(62), level_ring(242), level_ring(290)
 
 PATH = np.dtype([
-    ("minute", MINUTE), ("five", FIVE), ("quarter", QUARTER), ("hours", HOURS), ("day", DAY),
+    ("minute", QUARTER), ("five", QUARTER), ("quarter", QUARTER), ("hours", HOURS), ("day", DAY),
 ])  # fmt: skip
 
 
@@ -57,11 +56,12 @@ def ring_at(ring: Record, width_s: int, time_ns: int, window_s: int) -> float:
 @kernel
 def path_put(path: Record, time_ns: int, value: float) -> None:
     """Record the level at `time_ns`; NaN records that it is unknown."""
-    ring_put(path.minute, MINUTE_S, time_ns, value)
-    ring_put(path.five, FIVE_S, time_ns, value)
-    ring_put(path.quarter, QUARTER_S, time_ns, value)
-    ring_put(path.hours, HOURS_S, time_ns, value)
-    ring_put(path.day, DAY_S, time_ns, value)
+    second = time_ns // NS_PER_S
+    level_put(path.minute, second, value)
+    level_put(path.five, second // FIVE_S, value)
+    level_put(path.quarter, second // QUARTER_S, value)
+    level_put(path.hours, second // HOURS_S, value)
+    level_put(path.day, second // DAY_S, value)
 
 
 @kernel
@@ -75,12 +75,13 @@ def path_at(path: Record, time_ns: int, window_s: int) -> float:
     >>> path_at(record, 89 * 60 * NS_PER_S, 60), path_at(record, 89 * 60 * NS_PER_S, 3600)
     (88.0, 29.0)
     """
+    second = time_ns // NS_PER_S - window_s
     if window_s <= 60:
-        return ring_at(path.minute, MINUTE_S, time_ns, window_s)
+        return level_at(path.minute, second)
     if window_s <= 300:
-        return ring_at(path.five, FIVE_S, time_ns, window_s)
+        return level_at(path.five, second // FIVE_S)
     if window_s <= 900:
-        return ring_at(path.quarter, QUARTER_S, time_ns, window_s)
+        return level_at(path.quarter, second // QUARTER_S)
     if window_s <= 14_400:
-        return ring_at(path.hours, HOURS_S, time_ns, window_s)
-    return ring_at(path.day, DAY_S, time_ns, window_s)
+        return level_at(path.hours, second // HOURS_S)
+    return level_at(path.day, second // DAY_S)

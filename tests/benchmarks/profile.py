@@ -48,98 +48,121 @@ class World(NamedTuple):
 
 
 @kernel
-def _nothing(w: World, k: int, now: int) -> None:
-    w.underlyings[k].tick_ns = now
+def _turn(start_ns: int, step: int) -> tuple[int, int]:
+    """Return whose turn it is and when, one underlying after the other in each second."""
+    return step % TICK_OF, start_ns + step // TICK_OF * NS_PER_S
 
 
 @kernel
-def _price(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    price.tick(u.price, w.contracts, w.members[k], w.sizes[k], now, True)
-    price.publish(u.price, u.readings, now, 1.0, p.sigma_half_life_s, True)
+def _price(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        price.tick(u.price, w.contracts, w.members[k], w.sizes[k], now, True)
+        price.publish(u.price, u.readings, now, 1.0, p.sigma_half_life_s, True)
 
 
 @kernel
-def _open_interest(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    c, m, count, now_s = w.contracts, w.members[k], w.sizes[k], (now - u.origin_ns) / NS_PER_S
-    open_interest.tick(u.open_interest, c, m, count, now, 1.0, p)
-    open_interest.publish(u.open_interest, c, m, count, u.readings, now, 1.0, now_s, p)
-    open_interest.learn_sizes(u.open_interest, c, m, count, u.readings, now, 1.0, p)
+def _open_interest(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        c, m, count, now_s = w.contracts, w.members[k], w.sizes[k], (now - u.origin_ns) / NS_PER_S
+        open_interest.tick(u.open_interest, c, m, count, now, 1.0, p)
+        open_interest.publish(u.open_interest, c, m, count, u.readings, now, 1.0, now_s, p)
+        open_interest.learn_sizes(u.open_interest, c, m, count, u.readings, now, 1.0, p)
 
 
 @kernel
-def _funding(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    funding.tick(w.contracts, w.members[k], w.sizes[k], u.readings, now, 1.0, True, p, w.work)
-    funding.publish(u.funding, u.readings, 1.0, (now - u.origin_ns) / NS_PER_S, p)
+def _funding(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        funding.tick(w.contracts, w.members[k], w.sizes[k], u.readings, now, 1.0, True, p, w.work)
+        funding.publish(u.funding, u.readings, 1.0, (now - u.origin_ns) / NS_PER_S, p)
 
 
 @kernel
-def _liquidations(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    c, m, count, now_s = w.contracts, w.members[k], w.sizes[k], (now - u.origin_ns) / NS_PER_S
-    liquidations.tick(u.liquidations, c, m, count, w.up, now, now_s, 1.0, p)
-    liquidations.publish(u.liquidations, u.readings, now)
-    throttling.publish(c, m, count, w.up, u.readings)
+def _liquidations(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        c, m, count, now_s = w.contracts, w.members[k], w.sizes[k], (now - u.origin_ns) / NS_PER_S
+        liquidations.tick(u.liquidations, c, m, count, w.up, now, now_s, 1.0, p)
+        liquidations.publish(u.liquidations, u.readings, now)
+        throttling.publish(c, m, count, w.up, u.readings)
 
 
 @kernel
-def _cascade(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    cascade.tick(u.cascade, 1e-4, 1, now, (now - u.origin_ns) / NS_PER_S, 1.0, p)
-    cascade.publish(u.cascade, u.readings, w.excitation, 1, now, p)
+def _cascade(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        cascade.tick(u.cascade, 1e-4, 1, now, (now - u.origin_ns) / NS_PER_S, 1.0, p)
+        cascade.publish(u.cascade, u.readings, w.excitation, 1, now, p)
 
 
 @kernel
-def _branching(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    now_s = (now - u.origin_ns) / NS_PER_S
-    branching_fit.tick(
-        u.branching, w.contracts, w.members[k], w.sizes[k], w.up, 1e-4, now, now_s, 1.0, p
-    )
-    branching.publish(u.branching, u.readings, now, p)
+def _branching(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        now_s = (now - u.origin_ns) / NS_PER_S
+        branching_fit.tick(
+            u.branching, w.contracts, w.members[k], w.sizes[k], w.up, 1e-4, now, now_s, 1.0, p
+        )
+        branching.publish(u.branching, u.readings, now, p)
 
 
 @kernel
-def _volatility(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    now_s = (now - u.origin_ns) / NS_PER_S
-    evaluate._volatility(u, w.contracts, w.members[k], w.sizes[k], now, now_s, True, p)
+def _volatility(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        now_s = (now - u.origin_ns) / NS_PER_S
+        evaluate._volatility(u, w.contracts, w.members[k], w.sizes[k], now, now_s, True, p)
 
 
 @kernel
-def _heatmap(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    evaluate._heat(u, w.contracts, w.members[k], w.sizes[k], now, 1.0, True, p, w.work)
+def _heatmap(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        evaluate._heat(u, w.contracts, w.members[k], w.sizes[k], now, 1.0, True, p, w.work)
 
 
 @kernel
-def _bursts(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    now_s = (now - u.origin_ns) / NS_PER_S
-    evaluate.step_bursts(u, 1.0, now, now_s, p)
-    evaluate._publish_bursts(u, 1.0, now_s, p)
+def _bursts(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        now_s = (now - u.origin_ns) / NS_PER_S
+        evaluate.step_bursts(u, 1.0, now, now_s, p)
+        evaluate._publish_bursts(u, 1.0, now_s, p)
 
 
 @kernel
-def _machines(w: World, k: int, now: int) -> None:
-    u, p = w.underlyings[k], w.settings[0]
-    evaluate._crowding(u, p)
-    evaluate._step_quadrants(u, now, p)
-    evaluate.step_machine(u, 0, now, p)
-    evaluate.step_machine(u, 1, now, p)
-    evaluate._publish_machines(u)
-    evaluate._watch_feeds(u, now, p)
+def _machines(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        evaluate._crowding(u, p)
+        evaluate._step_quadrants(u, now, p)
+        evaluate.step_machine(u, 0, now, p)
+        evaluate.step_machine(u, 1, now, p)
+        evaluate._publish_machines(u)
+        evaluate._watch_feeds(u, now, p)
 
 
 @kernel
-def _whole(w: World, k: int, now: int) -> None:
-    m = w.members[k]
-    evaluate.tick(
-        w.underlyings[k], w.contracts, m, w.sizes[k], m, 0, now, True,
-        w.settings[0], w.excitation, w.work, w.up,
-    )  # fmt: skip
+def _whole(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        m = w.members[k]
+        evaluate.tick(
+            w.underlyings[k], w.contracts, m, w.sizes[k], m, 0, now, True,
+            w.settings[0], w.excitation, w.work, w.up,
+        )  # fmt: skip
 
 
 PARTS: dict[str, Part] = {
@@ -156,18 +179,6 @@ PARTS: dict[str, Part] = {
 }
 
 
-def _loop(part: Part) -> Part:
-    """Return the loop over seconds and, in each, over underlyings that calls `part`."""
-
-    @kernel
-    def loop(w: World, underlyings: int, start_ns: int, seconds: int) -> None:
-        for second in range(seconds):
-            for k in range(underlyings):
-                part(w, k, start_ns + second * NS_PER_S)
-
-    return loop
-
-
 def _engine(made: Market) -> Engine:
     """Return an engine all of whose inputs are known."""
     engine = Engine()
@@ -176,7 +187,7 @@ def _engine(made: Market) -> Engine:
     return engine
 
 
-def _us(engine: Engine, loop: Part, seconds: int) -> float:
+def _us(engine: Engine, part: Part, seconds: int) -> float:
     """Return microseconds an underlying and second, on the engine's records, which it uses up."""
     settings, excitation, work, up = engine._tools
     up[:] = True
@@ -185,24 +196,21 @@ def _us(engine: Engine, loop: Part, seconds: int) -> float:
         settings, excitation, work, up,
     )  # fmt: skip
     start_ns = int(engine._underlyings["tick_ns"].max()) + S
-    loop(world, TICK_OF, start_ns, 1)  # compiles, or loads
+    part(world, start_ns, 1)  # compiles, or loads
     begin = time.perf_counter()
-    loop(world, TICK_OF, start_ns + S, seconds)
+    part(world, start_ns + S, seconds)
     return (time.perf_counter() - begin) / TICK_OF / seconds * 1e6
 
 
 def parts(plan: Plan) -> Table:
     """Return what an evaluation's parts cost."""
     seconds = 20  # two of the longest rhythms; open interest is stale after thirty
-    loops = {name: _loop(part) for name, part in {**PARTS, "the whole evaluation": _whole}.items()}
-    empty = _loop(_nothing)
+    names = {**PARTS, "the whole evaluation": _whole}
     made_of = market(TICK_OF, 30.0 * TICK_OF, 5.0)
-    us = {
-        name: [_us(_engine(made_of), loop, seconds) for _ in range(plan.rounds)]
-        for name, loop in {"": empty, **loops}.items()
+    best = {
+        name: min(_us(_engine(made_of), part, seconds) for _ in range(plan.rounds))
+        for name, part in names.items()
     }
-    idle = min(us.pop(""))
-    best = {name: max(min(values) - idle, 0.0) for name, values in us.items()}
     total = sum(best[name] for name in PARTS)
     made = table(
         f"5a. One evaluation of one of {TICK_OF} underlyings (three venues)",

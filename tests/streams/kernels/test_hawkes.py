@@ -147,9 +147,10 @@ def test_integral_of_a_step_is_right_also_where_the_rates_meet() -> None:
         for dt in (1e-9, 0.3, 4.0):
             s = 0.5 * dt * (nodes + 1.0)
             slow = 0.5 * dt * float(weights @ np.exp(-(dt - s) - a * s))
-            assert forgotten_integral(a, 1.0, dt) == pytest.approx(slow, rel=1e-10)
-    assert forgotten_integral(0.0, 1.0, 1e6) == pytest.approx(1.0)
-    assert forgotten_integral(3.0, 1.0, 1e6) == 0.0
+            fast = forgotten_integral(a, 1.0, dt, math.exp(-dt))
+            assert fast == pytest.approx(slow, rel=1e-10)
+    assert forgotten_integral(0.0, 1.0, 1e6, 0.0) == pytest.approx(1.0)
+    assert forgotten_integral(3.0, 1.0, 1e6, 0.0) == 0.0
 
 
 def test_points_without_a_mark_change_nothing_at_fixed_weights() -> None:
