@@ -26,7 +26,8 @@ from streams.indicators import (
     throttling,
 )
 from streams.kernels.jit import NS_PER_S, kernel
-from tests.benchmarks.fold import ROWS_PER_S, TICK_OF, fold, warm
+from tests.benchmarks.fold import ROWS_PER_S, fold, warm
+from tests.benchmarks.many import TICK_OF
 from tests.benchmarks.market import Market, S, market
 from tests.benchmarks.timing import Measure, Plan, best_ns, interleave, table
 

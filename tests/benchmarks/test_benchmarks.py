@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.bench_decode import SHAPES
-from tests.benchmarks.fold import LOADS, MANY
+from tests.benchmarks.fold import LOADS
 from tests.benchmarks.latency import COINS
+from tests.benchmarks.many import UNDERLYINGS
 from tests.benchmarks.profile import PARTS
 from tests.kafka.broker import KafkaUnavailableError, libraries
 
@@ -41,7 +42,7 @@ def test_every_line_is_printed_and_every_liquidation_became_a_signal() -> None:
     lines = run("--quick")
     wanted = [f"{venue} {name}" for venue, name, _, _ in SHAPES]
     wanted += [f"{underlyings}, {rows_per_s:,.0f}" for underlyings, rows_per_s, _ in LOADS]
-    wanted += [f"{underlyings} underlyings" for underlyings in MANY]
+    wanted += [f"{underlyings} underlyings" for underlyings in UNDERLYINGS]
     wanted += WITHOUT_KAFKA
     try:
         libraries()
