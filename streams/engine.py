@@ -30,6 +30,7 @@ from streams.kernels.jit import NS_PER_S
 from streams.neutral import neutral_8h
 from streams.readings import number, quality_names
 from streams.signals import Signal, rfc3339
+from streams.slots import Slots
 from streams.speech import CODE_VERSION, machine_state, speak
 from streams.state import (
     CONTRACT,
@@ -93,6 +94,7 @@ class Engine:
         self._index: dict[str, int] = {}
         self._open: list[bool] = []
         self._holds: dict[int, Hold] = {}
+        self._slots = Slots()
         self._contracts = np.zeros(0, CONTRACT)
         self._underlyings = np.zeros(0, UNDERLYING)
         self._owner = np.zeros(0, np.int64)
@@ -136,7 +138,7 @@ class Engine:
                 self._beside, self._asides, self._holding, self._counts,
             )  # fmt: skip
             start, due, k = fold_rows(
-                rows, words, start, history, self._table, world, self._tools, self._tick_ns
+                rows, words, start, history, self._slots.table, world, self._tools, self._tick_ns
             )
             if due == SAID:
                 said.extend(self._speak(k))
@@ -258,7 +260,7 @@ class Engine:
         else:
             self._members[k, self._sizes[k]] = slot
             self._sizes[k] += 1
-        self._index_contracts()
+        self._slots.add(instrument)
         return slot
 
     def _grow(self, *, contracts: int, underlyings: int) -> None:
@@ -271,7 +273,6 @@ class Engine:
                 contract_init(record)
             self._contracts = np.concatenate([self._contracts, fresh])
             self._owner = np.concatenate([self._owner, np.zeros(more, np.int64)])
-            self._index_contracts()
         if underlyings > have:
             more = max(underlyings, 2 * have) - have
             new = np.zeros(more, UNDERLYING)
@@ -288,20 +289,6 @@ class Engine:
             self._beside = np.concatenate([self._beside, beside])
             self._asides = np.concatenate([self._asides, np.zeros(more, np.int64)])
             self._holding = np.concatenate([self._holding, np.zeros(more, np.bool_)])
-
-    def _index_contracts(self) -> None:
-        """Rebuild the open-addressing table, at most a quarter full."""
-        size = 1 << max(6, (4 * len(self._ids)).bit_length())
-        keys = np.zeros(size, np.int64)
-        slots = np.zeros(size, np.int64)
-        for slot, instrument in enumerate(self._ids):
-            key = int(np.uint64(instrument).astype(np.int64))
-            at = key & (size - 1)
-            while keys[at]:
-                at = (at + 1) & (size - 1)
-            keys[at], slots[at] = key, slot
-        self._table = (keys, slots, size - 1)
-        self._slots = {instrument: slot for slot, instrument in enumerate(self._ids)}
 
     # -- looking in -------------------------------------------------------------------------------
 

@@ -109,13 +109,13 @@ def _markets(
     if gates.any_tripped(contracts, members, count, time_ns):
         r.oi_usd.quality |= UNIT_ASSUMED
         r.oi_coin.quality |= UNIT_ASSUMED
-    open_interest.learn_sizes(u.open_interest, contracts, members, count, time_ns, dt_s, p)
+    open_interest.learn_sizes(u.open_interest, contracts, members, count, r, time_ns, dt_s, p)
     funding.tick(contracts, members, count, r, time_ns, dt_s, live, p, work)
     funding.publish(u.funding, r, dt_s, now_s, p)
     _live_channels(contracts, members, count, LIQUIDATION_CHANNEL, time_ns, p, up)
     liquidations.tick(u.liquidations, contracts, members, count, up, time_ns, now_s, dt_s, p)
     liquidations.publish(u.liquidations, r, time_ns)
-    throttling.publish(contracts, members, count, up, r, p)
+    throttling.publish(contracts, members, count, up, r)
     complete = u.liquidations.complete_live
     cascade.tick(u.cascade, u.price.last_return, complete, time_ns, now_s, dt_s, p)
     cascade.publish(u.cascade, r, n, complete, time_ns, p)

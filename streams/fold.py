@@ -201,12 +201,13 @@ def _apply_feed(c: Record, kind: int, channels: int, time_ns: int) -> None:
 
 
 @kernel
-def find(keys: Record, slots: Record, mask: int, instrument: int) -> int:
+def find(table: Record, instrument: int) -> int:
     """Return a contract's slot in the open-addressing table, -1 if it is not there."""
+    mask = table.shape[0] - 1
     k = instrument & mask
-    while keys[k] != 0:
-        if keys[k] == instrument:
-            return slots[k]
+    while table[k, 0] != 0:
+        if table[k, 0] == instrument:
+            return table[k, 1]
         k = (k + 1) & mask
     return -1
 
@@ -259,13 +260,12 @@ def fold_rows(
         words: the same bytes as int64, shape (rows, 8).
         start: first row to apply.
         history: rows are BACKFILL rows of one underlying, in time order.
-        table: (keys, slots, mask), instrument ids to contract slots.
+        table: instrument ids and contract slots, see `streams.slots`.
         world: (contracts, owner, underlyings, members, sizes, beside, how many beside, holding, counts as an
             array of one).
         tools: (parameters as an array of one, excitation, work, up): numbers and scratch space.
         tick_ns: evaluation times are its multiples.
     """
-    keys, slots, mask = table
     contracts, owner, underlyings, members, sizes, beside, asides, holding, counted = world
     settings, n, work, up = tools
     p, counts = settings[0], counted[0]
@@ -273,7 +273,7 @@ def fold_rows(
         row = rows[i]
         if row.kind >= FIRST_CONTROL or (row.flags & BACKFILL and not history):
             return i, CONTROL, -1
-        slot = find(keys, slots, mask, words[i, 1])
+        slot = find(table, words[i, 1])
         if slot < 0 or row.kind == 0 or LIQUIDATION < row.kind < HEARTBEAT or row.kind > GAP:
             counts.rows += 1
             if slot < 0:

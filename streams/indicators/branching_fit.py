@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from streams.indicators.cascade import GAP_FLAG_NS, mark_of
-from streams.kernels.branching import branching_radius, branching_sum, loop_gain
+from streams.kernels.branching import branching_radius, branching_sum, branching_value, loop_gain
 from streams.kernels.decay import HELD, decay, held_advance, held_init, held_set
 from streams.kernels.excitation import (
     EXCITATION,
@@ -26,6 +26,9 @@ from streams.kernels.excitation import (
 )
 from streams.kernels.hawkes import (
     FIT,
+    SIZE,
+    TARGETS,
+    Floats,
     hawkes_advance,
     hawkes_effective_events,
     hawkes_event,
@@ -211,22 +214,33 @@ def _warm(f: Record, side: int, memory_s: float, p: Record) -> bool:
 
 
 @kernel
-def _answer(u: Record, side: int, p: Record) -> None:
-    """Write down what the fits say of one side."""
+def _answer(u: Record, side: int, c: Floats, hourly: Floats, p: Record) -> None:
+    """Write down what the fits say of one side; `c` and `hourly` are what their solutions left."""
     s, f, hour = u.sides[side], u.fits[0], u.fits[1]
-    s.own, s.own_error = branching_sum(f, side, side, 0, 3)
-    s.fast, s.fast_error = branching_sum(f, side, side, 0, 2)
-    s.quickest = branching_sum(f, side, side, 0, 1)[0]
-    s.cross = branching_sum(f, side, 1 - side, 0, 3)[0]
-    s.hour, s.hour_error = branching_sum(hour, side, side, 0, 3)
-    s.gain, s.gain_error = branching_sum(f, side, 2 + side, 0, 3)
+    s.own, s.own_error = branching_sum(f, c, side, side, 0, 3)
+    s.fast, s.fast_error = branching_sum(f, c, side, side, 0, 2)
+    s.quickest = branching_value(f, side, side, 0, 1)
+    s.cross = branching_value(f, side, 1 - side, 0, 3)
+    s.hour, s.hour_error = branching_sum(hour, hourly, side, side, 0, 3)
+    s.gain, s.gain_error = branching_sum(f, c, side, 2 + side, 0, 3)
     size = u.order_usd[side] / u.orders[side] / 1e6 if u.orders[side] > 0.0 else math.nan
-    s.loop, s.loop_error = loop_gain(f, side, u.impact[side, 0] * size, u.impact[side, 1] * size)
+    s.loop, s.loop_error = loop_gain(f, c, side, u.impact[side, 0] * size, u.impact[side, 1] * size)
     s.warm = 1 if _warm(f, side, p.branching_memory_s, p) else 0
     s.hour_warm = 1 if _warm(hour, side, p.branching_fast_memory_s, p) else 0
     test = u.residuals[side]
     s.distance, s.p = residual_distance(test), residual_p(test)
     s.rejected = 1 if residual_rejected(test) else 0
+
+
+@kernel
+def _solve(u: Record, p: Record) -> None:
+    """Solve both fits and write down what they say."""
+    factor = np.empty((2, TARGETS, SIZE + 1, SIZE))
+    for m in range(2):
+        hawkes_solve(u.fits[m], _memory(m, p), factor[m])
+    for side in range(2):
+        _answer(u, side, factor[0], factor[1], p)
+    u.radius, u.radius_error = branching_radius(u.fits[0], factor[0])
 
 
 @kernel
@@ -246,9 +260,5 @@ def tick(
     u.observed = 1 if live else 0
     if time_ns - u.solved_ns >= p.branching_solve_s * NS_PER_S:
         u.solved_ns = time_ns
-        for m in range(2):
-            hawkes_solve(u.fits[m], _memory(m, p))
-        for side in range(2):
-            _answer(u, side, p)
-        u.radius, u.radius_error = branching_radius(u.fits[0])
+        _solve(u, p)
     _weigh(u, p)

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from streams.kernels.histogram import (
-    HISTOGRAM,
+    UPPER,
     histogram_init,
     histogram_insert,
     histogram_quantile,
@@ -39,7 +39,7 @@ BURST = np.dtype([
     ("price_start", "f8"), ("price_extreme", "f8"), ("price_end", "f8"),
     ("oi_start", "f8"), ("oi_end", "f8"),
     ("recent_ns", "i8", (EVENTS,)), ("recent", "i8"),
-    ("rates", HISTOGRAM),
+    ("rates", UPPER),
 ])  # fmt: skip
 READINGS = (
     ("burst_long", "0/1", "a burst of long liquidations is open"),

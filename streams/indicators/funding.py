@@ -15,7 +15,14 @@ import math
 
 import numpy as np
 
-from streams.kernels.decay import HELD, held_advance, held_init, held_set
+from streams.kernels.decay import (
+    HELD,
+    held_advance,
+    held_init,
+    held_set,
+    held_step,
+    held_weight,
+)
 from streams.kernels.histogram import (
     HISTOGRAM,
     histogram_init,
@@ -179,11 +186,13 @@ def aggregate(
 
 
 @kernel
-def advance_premium(contract: Record, time_ns: int, dt_s: float, live: bool, p: Record) -> None:
-    """Let both memories of a contract's premium pass `dt_s` seconds, then look at it."""
+def advance_premium(
+    contract: Record, time_ns: int, dt_s: float, live: bool, fast: float, slow: float
+) -> None:
+    """Let a contract's premium be seen by both memories, whose weights for `dt_s` are given."""
     c = contract.funding
-    held_advance(c.premium_fast, dt_s, p.premium_fast_half_life_s)
-    held_advance(c.premium_slow, dt_s, p.premium_half_life_s)
+    held_step(c.premium_fast, dt_s, fast)
+    held_step(c.premium_slow, dt_s, slow)
     now = premium_bp(contract.price, time_ns, live)
     held_set(c.premium_fast, now)
     held_set(c.premium_slow, now)
@@ -221,9 +230,11 @@ def tick(
     n = 0
     # Venues keep less history of open interest than of funding: before the first of it all weigh the same.
     equal = not live and _none_weighs(contracts, members, count)
+    fast_weight = held_weight(dt_s, p.premium_fast_half_life_s)
+    slow_weight = held_weight(dt_s, p.premium_half_life_s)
     for k in range(count):
         contract = contracts[members[k]]
-        advance_premium(contract, time_ns, dt_s, live, p)
+        advance_premium(contract, time_ns, dt_s, live, fast_weight, slow_weight)
         c = contract.funding
         w = _weight(contract.open_interest, equal)
         weight += w

@@ -19,7 +19,7 @@ import numpy as np
 from streams.groups import GROUPS, Group
 from streams.indicators import flows, funding, open_interest
 from streams.kernels.average import WARM
-from streams.kernels.decay import decay
+from streams.kernels.decay import decay, held_weight
 from streams.kernels.jit import NS_PER_S, Record, kernel
 from streams.kernels.median import median_update
 from streams.readings import Quality
@@ -190,11 +190,13 @@ def _basis(
 ) -> None:
     """Write what regulated futures trade at and cost, weighted by their open interest."""
     total = premia = rated = premium = yearly = 0.0
+    fast_weight = held_weight(dt_s, p.premium_fast_half_life_s)
+    slow_weight = held_weight(dt_s, p.premium_half_life_s)
     for k in range(count):
         contract = contracts[beside[k]]
         if contract.feed.group != REGULATED:
             continue
-        funding.advance_premium(contract, time_ns, dt_s, True, p)
+        funding.advance_premium(contract, time_ns, dt_s, True, fast_weight, slow_weight)
         c = contract.funding
         fresh = regulated_fresh(contract.open_interest, time_ns, p)
         w = contract.open_interest.usd if fresh else 0.0

@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from streams.brackets import LEVERAGES
+from streams.kernels.decay import decay
 from streams.kernels.heat import (
     bin_of,
     ladder,
@@ -40,11 +41,11 @@ HISTORY_STALE_NS = 7200 * NS_PER_S  # candles and open interest of the past come
 LONG, SHORT = 0, 1
 
 CONTRACT = np.dtype([
-    ("maintenance", "f8", (TIERS,)), ("amount", "f8", (TIERS,)),  # see streams.brackets
-    ("low", "f8"), ("high", "f8"),  # of the mark since the last tick, NaN: none came
     ("coin", "f8"), ("usd", "f8"), ("bought", "f8"),  # traded since the level, bought: coin by buying takers
+    ("low", "f8"), ("high", "f8"),  # of the mark since the last tick, NaN: none came
     ("level", "f8"), ("level_ns", "i8"), ("mark", "f8"),  # open interest last taken; inverse: USD
     ("consumed", "f8", (3, 2)),  # each map's total then, by map and side
+    ("maintenance", "f8", (TIERS,)), ("amount", "f8", (TIERS,)),  # see streams.brackets
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("map", ladder(BINS), (2,)),
@@ -308,12 +309,13 @@ def tick(
     """Advance the map to `time_ns`; prices and open interest have been advanced already."""
     stale_ns = STALE_NS if live else HISTORY_STALE_NS
     hold_ns = int(p.oi_hold_s * NS_PER_S) if live else HISTORY_STALE_NS
+    left = decay(dt_s, p.heat_half_life_s)
     for side in range(2):
         _look(u, contracts, members, count, side, time_ns, stale_ns, work)
         _consume(u, side, p.heat_bin)
-        ladder_age(u.map[side], dt_s, p.heat_half_life_s)
-        ladder_age(u.half[side], dt_s, p.heat_half_life_s)
-        ladder_age(u.double[side], dt_s, p.heat_half_life_s)
+        ladder_age(u.map[side], dt_s, left)
+        ladder_age(u.half[side], dt_s, left)
+        ladder_age(u.double[side], dt_s, left)
     u.coin = 0.0
     for k in range(count):
         oi = contracts[members[k]].open_interest

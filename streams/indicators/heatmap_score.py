@@ -12,6 +12,8 @@ Truncation leaves out where price went, one side at a time leaves out the trend.
 
 Means run over seven UTC days, today's so far included; the standard error treats days as the independent
 units. Hours in which the liquidation feeds failed are not scored.
+
+What is kept of a map and what is forced in its bins is rounded to float32: shares to seven digits are plenty.
 """
 
 import math
@@ -33,9 +35,9 @@ SLOPE_HALF_LIFE_S = 28 * 86_400.0
 
 FORECAST = np.dtype([
     ("made_ns", "i8"), ("broken", "i8"), ("front", "i8", (2,)), ("reach", "i8", (2,)),
-    ("usd", "f8", (2, CELLS)), ("forced", "f8", (2, CELLS)),
+    ("usd", "f4", (2, CELLS)), ("forced", "f4", (2, CELLS)),
 ])  # fmt: skip
-OLD_MAP = np.dtype([("taken_ns", "i8"), ("front", "i8", (2,)), ("usd", "f8", (2, STALE_CELLS))])
+OLD_MAP = np.dtype([("taken_ns", "i8"), ("front", "i8", (2,)), ("usd", "f4", (2, STALE_CELLS))])
 DAY = np.dtype([
     ("day", "i8"), ("cases", "f8"), ("skill", "f8"), ("crps", "f8"), ("over_distance", "f8"),
     ("placebos", "f8"), ("placebo", "f8"), ("hit", "f8"), ("chance", "f8"),
@@ -180,7 +182,7 @@ def _score_placebo(
     slot = _oldest(s, time_ns)
     if slot < 0:
         return
-    usd = np.zeros(n)
+    usd = np.zeros(n, np.float32)
     old = s.old[slot]
     for k in range(n):
         place = f.front[side] + k - old.front[side]

@@ -15,10 +15,19 @@ import math
 import numpy as np
 
 from streams.events import Flag
-from streams.kernels.decay import HELD, decay, held_advance, held_init, held_set, point_rate
+from streams.kernels.decay import (
+    HELD,
+    decay,
+    held_init,
+    held_set,
+    held_step,
+    held_weight,
+    point_rate,
+)
 from streams.kernels.jit import NS_PER_S, Record, kernel
-from streams.kernels.path import PATH, path_at, path_init, path_put
+from streams.kernels.path import DAY, DAY_S, ring_at, ring_put
 from streams.kernels.throttle import THROTTLE, dead_time_step, throttle_init, throttle_usd_rate
+from streams.kernels.windows import level_init
 from streams.readings import Quality
 
 THROTTLED = int(Quality.THROTTLED_SOURCE)
@@ -39,8 +48,8 @@ UNDERLYING = np.dtype([
     ("raw", "f8", (2, 3)), ("complete", "f8", (2, 3)),  # EW sums by side and half-life
     ("sum_ns", "i8"),
     ("hidden", HELD, (6,)),  # corrected USD/s of sampled feeds, by side and half-life
-    ("cents", "f8", (2,)), ("long_path", PATH), ("short_path", PATH),
     ("coverage", "f8"), ("complete_live", "i8"), ("any_sampled", "i8"),
+    ("cents", "f8", (2,)), ("day", DAY, (2,)),  # printed since the start, and as it was the last day
 ])  # fmt: skip
 SIDES = ("long", "short")
 READINGS = (
@@ -69,11 +78,10 @@ def underlying_init(u: Record) -> None:
     u.coverage = 0.0
     for side in range(2):
         u.cents[side] = 0.0
+        level_init(u.day[side])
         for h in range(3):
             u.raw[side, h] = u.complete[side, h] = 0.0
             held_init(u.hidden[side * 3 + h])
-    path_init(u.long_path)
-    path_init(u.short_path)
 
 
 @kernel
@@ -188,12 +196,13 @@ def tick(
             short += _hidden_rate(c, 1, p.throttle_cap_rate)
     u.coverage = covered / weight if weight > 0.0 else 0.0
     for h in range(3):
+        a = held_weight(dt_s, (10.0, 60.0, 600.0)[h])
         for side in range(2):
             s = u.hidden[side * 3 + h]
-            held_advance(s, dt_s, (10.0, 60.0, 600.0)[h])
+            held_step(s, dt_s, a)
             held_set(s, long if side == 0 else short)
-    path_put(u.long_path, time_ns, u.cents[0] if u.coverage > 0.0 else math.nan)
-    path_put(u.short_path, time_ns, u.cents[1] if u.coverage > 0.0 else math.nan)
+    for side in range(2):
+        ring_put(u.day[side], DAY_S, time_ns, u.cents[side] if u.coverage > 0.0 else math.nan)
 
 
 @kernel
@@ -224,6 +233,12 @@ def _write(u: Record, side: int, h: int, raw: Record, estimated: Record) -> None
 
 
 @kernel
+def _day_usd(u: Record, side: int, time_ns: int) -> float:
+    """Return what was printed in a day, whose start is found to within five minutes."""
+    return (u.cents[side] - ring_at(u.day[side], DAY_S, time_ns, 86400)) / 100.0
+
+
+@kernel
 def publish(u: Record, r: Record, time_ns: int) -> None:
     """Write the rates and the 24-hour sums."""
     _write(u, 0, 0, r.liquidated_usd_per_s_raw_10s_long, r.liquidated_usd_per_s_10s_long)
@@ -232,12 +247,8 @@ def publish(u: Record, r: Record, time_ns: int) -> None:
     _write(u, 1, 0, r.liquidated_usd_per_s_raw_10s_short, r.liquidated_usd_per_s_10s_short)
     _write(u, 1, 1, r.liquidated_usd_per_s_raw_60s_short, r.liquidated_usd_per_s_60s_short)
     _write(u, 1, 2, r.liquidated_usd_per_s_raw_10m_short, r.liquidated_usd_per_s_10m_short)
-    r.liquidated_usd_raw_24h_long.value = (
-        u.cents[0] - path_at(u.long_path, time_ns, 86400)
-    ) / 100.0
-    r.liquidated_usd_raw_24h_short.value = (
-        u.cents[1] - path_at(u.short_path, time_ns, 86400)
-    ) / 100.0
+    r.liquidated_usd_raw_24h_long.value = _day_usd(u, 0, time_ns)
+    r.liquidated_usd_raw_24h_short.value = _day_usd(u, 1, time_ns)
     flags = r.liquidated_usd_per_s_raw_10m_long.quality
     r.liquidated_usd_raw_24h_long.quality = r.liquidated_usd_raw_24h_short.quality = flags
     r.liquidated_usd_raw_24h_long.coverage = u.coverage

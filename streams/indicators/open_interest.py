@@ -16,7 +16,16 @@ import math
 
 import numpy as np
 
-from streams.kernels.decay import HELD, held_advance, held_init, held_set, held_std, held_warm
+from streams.kernels.decay import (
+    HELD,
+    held_advance,
+    held_init,
+    held_set,
+    held_std,
+    held_step,
+    held_warm,
+    held_weight,
+)
 from streams.kernels.histogram import (
     HISTOGRAM,
     histogram_init,
@@ -46,11 +55,11 @@ CONTRACT = np.dtype([
 UNDERLYING = np.dtype([
     ("log_oi", "f8"), ("chained", "i8"),
     ("mean", HELD),
-    ("deviations", HISTOGRAM),
-    ("flow_cents", "f8"), ("effect_cents", "f8"),
-    ("flow", PATH), ("effect", PATH),
     ("change", HELD, (3,)),  # 15m, 1h, 4h
     ("coverage", "f8"),
+    ("flow_cents", "f8"), ("effect_cents", "f8"),
+    ("deviations", HISTOGRAM),
+    ("flow", PATH), ("effect", PATH),
 ])  # fmt: skip
 WINDOWS = (("1m", 60), ("5m", 300), ("1h", 3600), ("4h", 14400), ("24h", 86400))
 READINGS = (
@@ -138,9 +147,10 @@ def tick(
 ) -> None:
     """Advance levels, weights and the chained ``ln Q`` to `time_ns`."""
     before = after = weight = covered = 0.0
+    a = held_weight(dt_s, 86400.0)
     for k in range(count):
         c = contracts[members[k]].open_interest
-        held_advance(c.weight, dt_s, 86400.0)
+        held_step(c.weight, dt_s, a)
         is_fresh = fresh(c, time_ns, p.oi_fresh_floor_s, p.oi_hold_s)
         quantity = c.chained_quantity if is_fresh else math.nan
         if is_fresh and c.usd == c.usd:
@@ -246,14 +256,19 @@ def publish(
 
 @kernel
 def learn_sizes(
-    u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float, p: Record
-) -> None:
-    """Let the typical size of the coin change over 15m, 1h and 4h learn (EW standard deviation)."""
+    u: Record, contracts: Record, members: Record, count: int, r: Record, time_ns: int,
+    dt_s: float, p: Record,
+) -> None:  # fmt: skip
+    """Let the typical size of the coin change over 15m, 1h and 4h learn (EW standard deviation).
+
+    To be called after `publish`, whose changes it takes.
+    """
+    moved, coverage = panel_change(contracts, members, count, time_ns, 900)
+    quarter = moved if coverage >= p.oi_panel_coverage else math.nan
+    a = held_weight(dt_s, p.sigma_half_life_s)
     for w in range(3):
-        window_s = (900, 3600, 14400)[w]
-        moved, coverage = panel_change(contracts, members, count, time_ns, window_s)
-        held_advance(u.change[w], dt_s, p.sigma_half_life_s)
-        held_set(u.change[w], moved if coverage >= p.oi_panel_coverage else math.nan)
+        held_step(u.change[w], dt_s, a)
+        held_set(u.change[w], (quarter, r.oi_change_1h.value, r.oi_change_4h.value)[w])
 
 
 @kernel

@@ -9,9 +9,18 @@ import math
 
 import numpy as np
 
-from streams.kernels.decay import HELD, held_advance, held_init, held_set, held_std, held_warm
+from streams.kernels.decay import (
+    HELD,
+    held_init,
+    held_set,
+    held_std,
+    held_step,
+    held_warm,
+    held_weight,
+)
 from streams.kernels.jit import Record, kernel
-from streams.kernels.path import PATH, path_at, path_init, path_put
+from streams.kernels.path import HOURS, HOURS_S, QUARTER, QUARTER_S, ring_at, ring_put
+from streams.kernels.windows import level_init
 from streams.readings import Quality
 
 WARMUP = int(Quality.WARMUP)
@@ -25,8 +34,8 @@ CONTRACT = np.dtype([
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("log_price", "f8"), ("price", "f8"), ("last_return", "f8"),
-    ("path", PATH),
     ("change", HELD, (3,)),  # 15m, 1h, 4h
+    ("quarter", QUARTER), ("hours", HOURS),  # the path's last 15 minutes and 4 hours
 ])  # fmt: skip
 WINDOWS_S = (900, 3600, 14400)
 READINGS = (
@@ -51,7 +60,8 @@ def underlying_init(u: Record) -> None:
     """The path starts at zero with the first return."""
     u.log_price = 0.0
     u.price = u.last_return = math.nan
-    path_init(u.path)
+    level_init(u.quarter)
+    level_init(u.hours)
     for w in range(3):
         held_init(u.change[w])
 
@@ -84,6 +94,20 @@ def _current(c: Record, time_ns: int, live: bool) -> tuple[float, int]:
 
 
 @kernel
+def _put(u: Record, time_ns: int, log_price: float) -> None:
+    ring_put(u.quarter, QUARTER_S, time_ns, log_price)
+    ring_put(u.hours, HOURS_S, time_ns, log_price)
+
+
+@kernel
+def _at(u: Record, time_ns: int, w: int) -> float:
+    """Return the path as it stood window `w` ago."""
+    if w == 0:
+        return ring_at(u.quarter, QUARTER_S, time_ns, 900)
+    return ring_at(u.hours, HOURS_S, time_ns, 3600 if w == 1 else 14_400)
+
+
+@kernel
 def tick(
     u: Record, contracts: Record, members: Record, count: int, time_ns: int, live: bool
 ) -> None:
@@ -99,7 +123,7 @@ def tick(
         priced += 1 if _current(contracts[members[k]].price, time_ns, live)[1] > 0 else 0
     if priced == 0:
         u.price = u.last_return = math.nan
-        path_put(u.path, time_ns, math.nan)
+        _put(u, time_ns, math.nan)
         return
     for k in range(count):
         c = contracts[members[k]].price
@@ -115,7 +139,7 @@ def tick(
     if moved > 0:
         u.log_price += total / moved
     u.last_return = total / moved if moved > 0 and not gap else math.nan
-    path_put(u.path, time_ns, u.log_price)
+    _put(u, time_ns, u.log_price)
 
 
 @kernel
@@ -125,10 +149,11 @@ def publish(
     """Write the readings, and let each window's typical size (EW standard deviation) learn."""
     r.price.value = u.price
     now = u.log_price if u.price == u.price else math.nan
+    a = held_weight(dt_s, half_life_s)
     for w in range(3):
-        change = now - path_at(u.path, time_ns, (900, 3600, 14400)[w])
+        change = now - _at(u, time_ns, w)
         if live or w > 0:  # hourly candles say nothing of 15 minutes
-            held_advance(u.change[w], dt_s, half_life_s)
+            held_step(u.change[w], dt_s, a)
             held_set(u.change[w], change)
         quality = 0 if held_warm(u.change[w], 86400.0) else WARMUP
         if w == 0:

@@ -7,6 +7,8 @@ MODEL_REJECTED. `throttle_model` is the verdict on the sampled contract with the
 
 import math
 
+import numpy as np
+
 from streams.events import Flag
 from streams.kernels.jit import Record, kernel
 from streams.kernels.throttle_model import (
@@ -23,7 +25,7 @@ from streams.readings import Quality
 REJECTED, WARMUP = int(Quality.MODEL_REJECTED), int(Quality.WARMUP)
 SAMPLED, NO_NEWS = int(Flag.SAMPLED), int(Flag.SNAPSHOT | Flag.BACKFILL)
 
-CONTRACT = THROTTLE_TEST
+CONTRACT = np.dtype([("verdict", "i8"), ("test", THROTTLE_TEST)])  # as of the last print
 READINGS = (
     (
         "throttle_model",
@@ -36,20 +38,20 @@ READINGS = (
 @kernel
 def contract_init(c: Record) -> None:
     """No print yet."""
-    throttle_test_init(c)
+    throttle_test_init(c.test)
+    c.verdict = UNKNOWN
 
 
 @kernel
 def apply(c: Record, flags: int, exchange_ns: int, received_ns: int, p: Record) -> None:
     """Take a liquidation row's times as they are in the row: both may be late, their order counts."""
     if flags & SAMPLED and not flags & NO_NEWS:
-        throttle_test_note(c, exchange_ns, received_ns, p.dead_time_s, p.merge_gap_s)
+        throttle_test_note(c.test, exchange_ns, received_ns, p.dead_time_s, p.merge_gap_s)
+        c.verdict = throttle_verdict(c.test, p.dead_time_s)
 
 
 @kernel
-def publish(
-    contracts: Record, members: Record, count: int, up: Record, r: Record, p: Record
-) -> None:
+def publish(contracts: Record, members: Record, count: int, up: Record, r: Record) -> None:
     """Write the verdict, and say of the corrected rates whether a feed contradicts their model."""
     largest, model, rejected = -1.0, math.nan, 0
     for k in range(count):
@@ -57,9 +59,9 @@ def publish(
         if c.liquidations.sampled == 0:
             continue
         if not up[k]:
-            throttle_test_restart(c.throttling)
+            throttle_test_restart(c.throttling.test)
             continue
-        verdict = throttle_verdict(c.throttling, p.dead_time_s)
+        verdict = c.throttling.verdict
         if verdict not in (UNKNOWN, DEAD_TIME):
             rejected = REJECTED
         weight = c.open_interest.weight

@@ -66,7 +66,8 @@ UNDERLYING = np.dtype([
     ("usual", STANDARD), ("z", "f8"), ("switch", SWITCH), ("switches", AVERAGE),
     ("ranks", HISTOGRAM), ("rank", "f8"), ("high", GATE), ("low", GATE),
     ("block", "i8"), ("block_squares", "f8"), ("block_s", "f8"),
-    ("typical", AVERAGE), ("changes", changepoint_record(RUN_CAP)),
+    ("typical", AVERAGE), ("recent", "f8"), ("run", "f8"),  # what `changes` say, as of the last block
+    ("changes", changepoint_record(RUN_CAP)),
 ])  # fmt: skip
 
 
@@ -96,7 +97,7 @@ READINGS = (
 def underlying_init(u: Record) -> None:
     """Nothing is known yet."""
     u.minute = u.block = 0
-    u.z = u.rank = math.nan
+    u.z = u.rank = u.recent = u.run = math.nan
     u.block_squares = u.block_s = 0.0
     average_init(u.switches)
     standard_init(u.usual)
@@ -145,6 +146,8 @@ def _end_block(u: Record, blocks: int, p: Record) -> None:
             u.changes, x, p.vol_hazard, usual, p.vol_prior_blocks,
             p.vol_prior_alpha, p.vol_prior_alpha * p.vol_prior_sd * p.vol_prior_sd,
         )  # fmt: skip
+        u.recent = changepoint_recent(u.changes, int(p.vol_recent_s / p.vol_block_s))
+        u.run = float(changepoint_run(u.changes))
     average_step(u.typical, x, p.vol_block_s, RATE_HALF_LIFE_S)
     average_step(u.typical, math.nan, (blocks - 1) * p.vol_block_s, RATE_HALF_LIFE_S)
     u.block_squares = u.block_s = 0.0
@@ -208,11 +211,8 @@ def _publish_switch(u: Record, r: Record, bits: int, p: Record) -> None:
 @kernel
 def _publish_age(u: Record, r: Record, bits: int, known: bool, p: Record) -> None:
     bits |= MODELLED if u.changes.steps >= WARM_BLOCKS else MODELLED | WARMUP
-    known = known and u.changes.steps > 0
-    recent = changepoint_recent(u.changes, int(p.vol_recent_s / p.vol_block_s))
-    age_h = changepoint_run(u.changes) * p.vol_block_s / 3600.0
-    r.vol_change_probability.value = recent if known else math.nan
-    r.vol_regime_age_h.value = age_h if known else math.nan
+    r.vol_change_probability.value = u.recent if known else math.nan
+    r.vol_regime_age_h.value = u.run * p.vol_block_s / 3600.0 if known else math.nan
     r.vol_change_probability.quality = r.vol_regime_age_h.quality = bits
 
 

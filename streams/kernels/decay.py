@@ -76,6 +76,30 @@ def held_init(s: Record) -> None:
 
 
 @kernel
+def held_weight(dt_s: float, half_life_s: float) -> float:
+    """Return the weight ``1 - g`` of a step of `dt_s` seconds, for signals that share their half-life.
+
+    >>> held_weight(20.0, 10.0)
+    0.75
+    """
+    return -math.expm1(-LN2 * dt_s / half_life_s)
+
+
+@kernel
+def held_step(s: Record, dt_s: float, weight: float) -> None:
+    """Let the held value stand for `dt_s` seconds of the given `held_weight`; nothing while it is unknown."""
+    if not dt_s > 0.0 or math.isnan(s.held):
+        return
+    if s.observed_s == 0.0:
+        s.mean = s.held
+        s.variance = 0.0
+    d = s.held - s.mean
+    s.mean += weight * d
+    s.variance = (1.0 - weight) * (s.variance + weight * d * d)
+    s.observed_s += dt_s
+
+
+@kernel
 def held_advance(s: Record, dt_s: float, half_life_s: float) -> None:
     """Let the held value stand for `dt_s` seconds; no update while it is unknown.
 
@@ -88,16 +112,8 @@ def held_advance(s: Record, dt_s: float, half_life_s: float) -> None:
     >>> round(float(s["mean"]), 12), round(float(s["variance"]), 12), float(s["observed_s"])
     (4.0, 4.0, 20.0)
     """
-    if not dt_s > 0.0 or math.isnan(s.held):
-        return
-    if s.observed_s == 0.0:
-        s.mean = s.held
-        s.variance = 0.0
-    a = -math.expm1(-LN2 * dt_s / half_life_s)
-    d = s.held - s.mean
-    s.mean += a * d
-    s.variance = (1.0 - a) * (s.variance + a * d * d)
-    s.observed_s += dt_s
+    if dt_s > 0.0 and not math.isnan(s.held):
+        held_step(s, dt_s, held_weight(dt_s, half_life_s))
 
 
 @kernel

@@ -17,6 +17,10 @@ theta_i = G_i^-1 b_i and its covariance is G_i^-1 V_i G_i^-1.
 While the feed is not observed everything only fades: no event and no exposure is added. A prior worth
 `PRIOR_S` seconds of data, at the empirical rate and no excitation, fades with the rest.
 
+The symmetric G and V are stored as their upper triangles, row by row. The covariance follows from them and
+is neither stored nor computed whole: `hawkes_solve` leaves G's factor to its caller, and the variance of a
+linear form ``c . theta`` is ``z' V z`` with ``z = G^-1 c``, a thirteenth of the work.
+
 theta[i] is (mu, n[source 0, component 0..2], n[source 1, ...], ...): events per second, then events per
 event; for price sources, whose marks are basis points, events per basis point.
 
@@ -36,6 +40,7 @@ from streams.kernels.jit import LN2, Record, kernel
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 SIZE = 1 + SOURCES * COMPONENTS
+PAIRS = SIZE * (SIZE + 1) // 2  # of the upper triangle
 TARGETS = 2
 PRIOR_S = 60.0
 FEWEST_EVENTS = 30.0  # effective; with fewer, thirteen numbers mean nothing
@@ -45,13 +50,12 @@ _JITTER = 1e-10  # keeps the Cholesky factor of a unit-diagonal matrix real
 
 FIT = np.dtype(
     [
-        ("G", "f8", (TARGETS, SIZE, SIZE)),  # upper triangle
+        ("G", "f8", (TARGETS, PAIRS)),
         ("b", "f8", (TARGETS, SIZE)),
-        ("V", "f8", (TARGETS, SIZE, SIZE)),  # upper triangle, `stale_s` seconds old
+        ("V", "f8", (TARGETS, PAIRS)),  # `stale_s` seconds old
         ("stale_s", "f8", (TARGETS,)),
         ("w", "f8", (TARGETS,)),
         ("theta", "f8", (TARGETS, SIZE)),
-        ("covariance", "f8", (TARGETS, SIZE, SIZE)),
         ("solved", "f8", (TARGETS,)),
         ("events", "f8", (TARGETS,)),
         ("events_squared", "f8", (TARGETS,)),
@@ -70,11 +74,10 @@ def hawkes_init(f: Record) -> None:
     >>> float(f["prior_s"]), hawkes_effective_events(f, 0)
     (60.0, 0.0)
     """
-    f.G[:, :, :] = 0.0
+    f.G[:, :] = 0.0
     f.b[:, :] = 0.0
-    f.V[:, :, :] = 0.0
+    f.V[:, :] = 0.0
     f.theta[:, :] = 0.0
-    f.covariance[:, :, :] = math.nan
     for i in range(TARGETS):
         f.stale_s[i] = f.solved[i] = f.events[i] = f.events_squared[i] = 0.0
         f.w[i] = PRIOR_S
@@ -83,16 +86,20 @@ def hawkes_init(f: Record) -> None:
 
 
 @kernel
-def forgotten_integral(a: float, delta: float, dt_s: float) -> float:
+def forgotten_integral(a: float, delta: float, dt_s: float, left: float) -> float:
     """Return the integral over a step of ``exp(-delta (dt - s)) exp(-a s)``, in seconds.
 
-    >>> round(forgotten_integral(0.0, 1.0, math.log(2.0)), 12), forgotten_integral(2.0, 2.0, 0.0)
-    (0.5, 0.0)
+    `left` is ``exp(-delta dt)``, which many integrals share.
+
+    >>> round(forgotten_integral(0.0, 1.0, math.log(2.0), 0.5), 12)
+    0.5
+    >>> forgotten_integral(2.0, 2.0, 0.0, 1.0)
+    0.0
     """
-    slow, rest = (delta, a - delta) if a >= delta else (a, delta - a)
+    slow, rest = (left, a - delta) if a >= delta else (math.exp(-a * dt_s), delta - a)
     if rest * dt_s < 1e-8:
-        return dt_s * math.exp(-slow * dt_s)
-    return math.exp(-slow * dt_s) * -math.expm1(-rest * dt_s) / rest
+        return dt_s * slow
+    return slow * -math.expm1(-rest * dt_s) / rest
 
 
 @kernel
@@ -104,30 +111,35 @@ def _fill_regressors(x: Floats, a: Floats, half_lives: Floats) -> None:
 
 
 @kernel
-def _fill_integrals(table: Floats, half_lives: Floats, delta: float, dt_s: float) -> None:
-    """Write I(b_p + b_q) for the constant (index 0) and each component."""
+def _fill_integrals(
+    table: Floats, half_lives: Floats, delta: float, dt_s: float, left: float
+) -> None:
+    """Write I(b_p + b_q) for the constant (index 0) and each component; `left` is exp(-delta dt)."""
     for p in range(COMPONENTS + 1):
         b = LN2 / half_lives[p - 1] if p > 0 else 0.0
         for q in range(p, COMPONENTS + 1):
             c = LN2 / half_lives[q - 1] if q > 0 else 0.0
-            table[p, q] = table[q, p] = forgotten_integral(b + c, delta, dt_s)
+            table[p, q] = table[q, p] = forgotten_integral(b + c, delta, dt_s, left)
 
 
 @kernel
-def _add_exposure(f: Record, a: Floats, dt_s: float, half_lives: Floats, delta: float) -> None:
+def _add_exposure(
+    f: Record, a: Floats, dt_s: float, half_lives: Floats, delta: float, left: float
+) -> None:
     x = np.empty(SIZE)
     table = np.empty((COMPONENTS + 1, COMPONENTS + 1))
     _fill_regressors(x, a, half_lives)
-    _fill_integrals(table, half_lives, delta, dt_s)
+    _fill_integrals(table, half_lives, delta, dt_s, left)
     w, v = f.w[0], f.w[1]
+    at = 0
     for p in range(SIZE):
-        if x[p] == 0.0:  # what has not happened lately needs no time
-            continue
-        row = table[_KIND[p]]
-        for q in range(p, SIZE):
-            area = x[p] * x[q] * row[_KIND[q]]
-            f.G[0, p, q] += w * area
-            f.G[1, p, q] += v * area
+        if x[p] != 0.0:  # what has not happened lately needs no time
+            row = table[_KIND[p]]
+            for q in range(p, SIZE):
+                area = x[p] * x[q] * row[_KIND[q]]
+                f.G[0, at + q - p] += w * area
+                f.G[1, at + q - p] += v * area
+        at += SIZE - p
     f.exposure_s += table[0, 0]
 
 
@@ -151,24 +163,23 @@ def hawkes_advance(
     for i in range(TARGETS):
         for p in range(SIZE):
             f.b[i, p] *= g
-            for q in range(SIZE):
-                f.G[i, p, q] *= g
+        for k in range(PAIRS):
+            f.G[i, k] *= g
         f.stale_s[i] += dt_s
         f.events[i] *= g
         f.events_squared[i] *= g * g
     f.exposure_s *= g
     f.prior_s *= g
     if observed:
-        _add_exposure(f, a, dt_s, half_lives, delta)
+        _add_exposure(f, a, dt_s, half_lives, delta, g)
 
 
 @kernel
 def _refresh_variance(f: Record, target: int, memory_s: float) -> None:
     if f.stale_s[target] > 0.0:
         g = math.exp(-2.0 * LN2 / memory_s * f.stale_s[target])
-        for p in range(SIZE):
-            for q in range(p, SIZE):
-                f.V[target, p, q] *= g
+        for k in range(PAIRS):
+            f.V[target, k] *= g
     f.stale_s[target] = 0.0
 
 
@@ -185,11 +196,12 @@ def hawkes_event(f: Record, target: int, a: Floats, half_lives: Floats, memory_s
     x = np.empty(SIZE)
     _fill_regressors(x, a, half_lives)
     _refresh_variance(f, target, memory_s)
-    w = f.w[target]
+    w, k = f.w[target], 0
     for p in range(SIZE):
         f.b[target, p] += w * x[p]
         for q in range(p, SIZE):
-            f.V[target, p, q] += w * w * x[p] * x[q]
+            f.V[target, k] += w * w * x[p] * x[q]
+            k += 1
     f.events[target] += 1.0
     f.events_squared[target] += 1.0
 
@@ -256,43 +268,51 @@ def hawkes_weigh(f: Record, a: Floats, half_lives: Floats) -> None:
 @kernel
 def _scale(f: Record, i: int, ridge: float, d: Floats, m: Floats) -> None:
     """Write the matrix scaled to a unit diagonal and the scales; what was never seen has scale 0."""
+    k = 0
     for p in range(SIZE):
-        size = f.G[i, p, p] * (1.0 + ridge)
+        size = f.G[i, k] * (1.0 + ridge)
         d[p] = 1.0 / math.sqrt(size) if size > 0.0 else 0.0
+        k += SIZE - p
+    k = 0
     for p in range(SIZE):
-        for q in range(p):
-            m[p, q] = m[q, p] = f.G[i, q, p] * d[p] * d[q]
+        for q in range(p, SIZE):
+            m[p, q] = m[q, p] = f.G[i, k] * d[p] * d[q]
+            k += 1
         m[p, p] = 1.0 + _JITTER
 
 
 @kernel
-def _fill_covariance(f: Record, i: int, d: Floats, m: Floats) -> None:
-    """Write ``G^-1 V G^-1``: solve for V's columns, then for the rows of the result."""
-    c = f.covariance[i]
+def hawkes_variance(f: Record, factor: Floats, target: int, form: Floats) -> float:
+    """Return the variance of ``form . theta``, float64[13], at the time of the solution behind `factor`."""
+    z, d, k = np.empty(SIZE), factor[target, SIZE], 0
     for p in range(SIZE):
-        for q in range(SIZE):
-            c[p, q] = (f.V[i, p, q] if q >= p else f.V[i, q, p]) * d[p] * d[q]
-    for _ in range(2):
-        for p in range(SIZE):
-            cholesky_solve(m, c[p])
-        for p in range(SIZE):
-            for q in range(p):
-                c[p, q], c[q, p] = c[q, p], c[p, q]
+        z[p] = form[p] * d[p]
+    cholesky_solve(factor[target, :SIZE], z)
     for p in range(SIZE):
-        for q in range(SIZE):
-            c[p, q] *= d[p] * d[q]
+        z[p] *= d[p]
+    variance = 0.0
+    for p in range(SIZE):
+        variance -= z[p] * z[p] * f.V[target, k]  # the loop counts the diagonal twice
+        for q in range(p, SIZE):
+            variance += 2.0 * z[p] * z[q] * f.V[target, k]
+            k += 1
+    return variance
 
 
 @kernel
-def hawkes_solve(f: Record, memory_s: float) -> None:
-    """Bring theta and its covariance up to date; with too few events theta is the rate alone."""
-    d, m = np.empty(SIZE), np.empty((SIZE, SIZE))
+def hawkes_solve(f: Record, memory_s: float, factor: Floats) -> None:
+    """Bring theta up to date and write G's factor for `hawkes_variance`, float64[2, 14, 13].
+
+    Of each target these are 13 rows of Cholesky's lower factor of the scaled G, and the scales. With too few
+    events theta is the rate alone and the factor NaN.
+    """
     for i in range(TARGETS):
+        m, d = factor[i, :SIZE], factor[i, SIZE]
         _refresh_variance(f, i, memory_s)
         theta = f.theta[i]
         rate = hawkes_rate(f, i)
         f.solved[i] = 0.0
-        f.covariance[i] = math.nan
+        factor[i] = math.nan
         theta[:] = 0.0
         theta[0] = rate
         if hawkes_effective_events(f, i) < FEWEST_EVENTS or f.exposure_s <= 0.0:
@@ -300,12 +320,12 @@ def hawkes_solve(f: Record, memory_s: float) -> None:
         ridge = f.prior_s / f.exposure_s
         _scale(f, i, ridge, d, m)
         if not cholesky(m, 0.0):
+            factor[i] = math.nan
             continue
         for p in range(SIZE):
             theta[p] = f.b[i, p] * d[p]
-        theta[0] += ridge * f.G[i, 0, 0] * rate * d[0]
+        theta[0] += ridge * f.G[i, 0] * rate * d[0]
         cholesky_solve(m, theta)
         for p in range(SIZE):
             theta[p] *= d[p]
-        _fill_covariance(f, i, d, m)
         f.solved[i] = 1.0

@@ -13,7 +13,6 @@ import math
 
 import numpy as np
 
-from streams.kernels.decay import decay
 from streams.kernels.jit import Record, kernel
 
 SMALLEST_SCALE = 1e-6
@@ -154,10 +153,10 @@ def ladder_close(s: Record, share: float) -> None:
 
 
 @kernel
-def ladder_age(s: Record, dt_s: float, half_life_s: float) -> None:
-    """Let `dt_s` seconds pass: positions get margin, hedges, other terms, and leave the model."""
+def ladder_age(s: Record, dt_s: float, share: float) -> None:
+    """Let `dt_s` seconds pass, which leave `share` of every bin: the rest got margin, hedges, other terms."""
     before = s.total * s.scale
-    _shrink(s, decay(dt_s, half_life_s))
+    _shrink(s, share)
     s.aged += before - s.total * s.scale
     s.age_s = s.age_s + max(dt_s, 0.0) if s.total > 0.0 else 0.0
 

@@ -5,7 +5,8 @@ The 1023 bins 1..1023 are centred on zero (bin 512 holds x = 0 in its middle, so
 resting at zero is one bin and not two) and reach to |x| = 1000*scale; what lies beyond goes to the
 outermost bin. Bin 0 stays empty. One bin is 0.0149*scale wide near zero and 1.5 % of |x| in the
 tails, so `scale` wants to be between a tenth and the whole of a typical deviation; it must be the
-same in every call.
+same in every call. A metric that is never negative needs the upper half only: `UPPER`, bins 512..1023, where
+what is below zero counts as zero.
 
 Instead of fading all bins at each insert, the new weight grows: w * 2**((t - reference)/h). Ratios
 are the same. When the exponent passes 300 (base e) all bins are scaled once and the reference
@@ -14,7 +15,8 @@ moves.
 The rank of x is the mass below its bin plus half of its bin: right for values that repeat exactly,
 and off by at most half a bin's mass for spread ones (0.003 of the weight for a scale as above). A
 value that shares a bin with one that repeats is not told apart from it. Quantiles are linear in
-asinh inside a bin.
+asinh inside a bin. Both read sums of 32 bins and the bins of one such block only; a block's sum is added
+up anew whenever one of its bins changes, so it is always exactly theirs.
 
 Times are seconds since any fixed origin. Zero bytes are a valid empty state.
 
@@ -29,16 +31,23 @@ import numpy as np
 from streams.kernels.jit import LN2, Record, kernel
 
 BINS = 1024
-HISTOGRAM = np.dtype(
-    [
-        ("mass", "f8", (BINS,)),
-        ("reference_s", "f8"),
-        ("first_s", "f8"),
-        ("last_s", "f8"),
-        ("inserts", "f8"),
-        ("total", "f8"),
-    ]
-)
+BLOCK = 32
+
+
+def histogram_of(bins: int) -> np.dtype[np.void]:
+    """Return the record type of a histogram of the uppermost `bins`, a multiple of 32.
+
+    >>> histogram_of(512).itemsize
+    4264
+    """
+    return np.dtype([
+        ("reference_s", "f8"), ("first_s", "f8"), ("last_s", "f8"), ("inserts", "f8"), ("total", "f8"),
+        ("blocks", "f8", (bins // BLOCK,)), ("mass", "f8", (bins,)),
+    ])  # fmt: skip
+
+
+HISTOGRAM = histogram_of(BINS)
+UPPER = histogram_of(BINS // 2)  # of what is never negative
 _CENTRE = 512
 _REACH = 511
 _STEP = math.asinh(1000.0) / _REACH
@@ -49,7 +58,7 @@ _Z_LIMIT = 8.0
 
 @kernel
 def histogram_init(h: Record) -> None:
-    """Empty a HISTOGRAM record.
+    """Empty a HISTOGRAM or UPPER record.
 
     >>> h = np.ones(1, HISTOGRAM)[0]
     >>> histogram_init(h)
@@ -57,6 +66,7 @@ def histogram_init(h: Record) -> None:
     nan
     """
     h.mass[:] = 0.0
+    h.blocks[:] = 0.0
     h.reference_s = 0.0
     h.first_s = 0.0
     h.last_s = 0.0
@@ -65,19 +75,29 @@ def histogram_init(h: Record) -> None:
 
 
 @kernel
-def _bin(x: float, scale: float) -> int:
+def _bin(h: Record, x: float, scale: float) -> int:
     steps = math.asinh(x / scale) / _STEP
-    return _CENTRE + math.floor(min(max(steps, -_REACH), _REACH) + 0.5)
+    own = _CENTRE + math.floor(min(max(steps, -_REACH), _REACH) + 0.5)
+    return max(own - (BINS - h.mass.size), 0)
+
+
+@kernel
+def _add_up(h: Record, block: int) -> None:
+    total = 0.0
+    for i in range(block * BLOCK, (block + 1) * BLOCK):
+        total += h.mass[i]
+    h.blocks[block] = total
 
 
 @kernel
 def _move_reference(h: Record, t_s: float, exponent: float) -> None:
     share = math.exp(-exponent)
-    total = 0.0
-    for i in range(BINS):
+    for i in range(h.mass.size):
         h.mass[i] *= share
-        total += h.mass[i]
-    h.total = total
+    h.total = 0.0
+    for block in range(h.blocks.size):
+        _add_up(h, block)
+        h.total += h.blocks[block]
     h.reference_s = t_s
 
 
@@ -107,7 +127,9 @@ def histogram_insert(
         _move_reference(h, t_s, exponent)
         exponent = 0.0
     grown = weight * math.exp(exponent)
-    h.mass[_bin(x, scale)] += grown
+    own = _bin(h, x, scale)
+    h.mass[own] += grown
+    _add_up(h, own // BLOCK)
     h.total += grown
     h.inserts += 1.0
     h.last_s = max(h.last_s, t_s)
@@ -125,10 +147,13 @@ def histogram_rank(h: Record, x: float, scale: float) -> float:
     """
     if math.isnan(x) or not h.total > 0.0:
         return math.nan
-    own = _bin(x, scale)
-    below = 0.5 * h.mass[own]
-    for i in range(own):
-        below += h.mass[i]
+    own = _bin(h, x, scale)
+    below = inside = 0.0
+    for block in range(own // BLOCK):
+        below += h.blocks[block]
+    for i in range(own // BLOCK * BLOCK, own):
+        inside += h.mass[i]
+    below += inside + 0.5 * h.mass[own]
     return float(min(below / h.total, 1.0))
 
 
@@ -145,12 +170,18 @@ def histogram_quantile(h: Record, q: float, scale: float) -> float:
     if math.isnan(q) or not h.total > 0.0:
         return math.nan
     target = min(max(q, 0.0), 1.0) * h.total
-    below = 0.0
+    below, block = 0.0, 0
+    last = h.blocks.size - 1
+    while last > 0 and not h.blocks[last] > 0.0:  # rounding may put the target beyond all mass
+        last -= 1
+    while block < last and (not h.blocks[block] > 0.0 or below + h.blocks[block] < target):
+        below += h.blocks[block]
+        block += 1
     position = 0.0
-    for i in range(BINS):
+    for i in range(block * BLOCK, (block + 1) * BLOCK):
         mass = h.mass[i]
         if mass > 0.0:
-            position = i - _CENTRE + 0.5
+            position = i + (BINS - h.mass.size) - _CENTRE + 0.5
             if below + mass >= target:
                 position += (target - below) / mass - 1.0
                 break

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from service import logs
 from streams.engine import Engine
-from tests.benchmarks import all_venues, decode, fold, kafka_path, latency, profile
+from tests.benchmarks import all_venues, decode, fold, kafka_path, latency, many, profile
 from tests.benchmarks.market import market
 from tests.benchmarks.timing import FULL, QUICK, Plan
 from tests.kafka.broker import KafkaUnavailableError, libraries
@@ -58,6 +58,7 @@ def _all_venues(frames: float, seconds: float | None, *, quick: bool) -> Iterato
 def _tables(plan: Plan, libs: Path | None) -> Iterator[Table]:
     yield decode.measure(plan)
     yield fold.measure(plan)
+    yield many.measure(plan)
     if libs is not None:
         yield kafka_path.measure(plan, libs)
     yield latency.measure_embedded(plan)

@@ -76,19 +76,28 @@ def _cuts(plan: Plan, made: Market) -> dict[str, list[Took]]:
     return took
 
 
-def evaluations(plan: Plan, underlyings: int) -> list[Took]:
-    """Measure an underlying's quietest second: twelve rows that renew all inputs, and one evaluation."""
-    made = market(underlyings, ROWS_PER_S, 2.0)
-    snapshot = warm(Engine(), made)
-    seconds = plan.count(4000, least=400) // underlyings
+def state_kb() -> float:
+    """Return what an underlying with three perpetuals weighs."""
+    return (UNDERLYING.itemsize + 3 * CONTRACT.itemsize) / 1e3
+
+
+def quiet(made: Market, start_ns: int, seconds: int) -> bytes:
+    """Return each underlying's quietest seconds: twelve rows that renew all inputs, and one evaluation."""
     ids = np.array([one.id for one in made.instruments], np.uint64).repeat(len(RENEWED))
     sample = market(1, 100.0, 60.0).rows
     each = np.concatenate([sample[sample["kind"] == kind][:1] for kind in RENEWED])
-    rows = np.tile(each, underlyings * 3 * seconds)
+    rows = np.tile(each, len(made.instruments) * seconds)
     rows["instrument"] = np.tile(ids, seconds)
-    start_ns = int(made.rows["exchange_ns"][-1]) // S * S
-    rows["exchange_ns"] = start_ns + S * (1 + np.arange(len(rows)) // len(ids))
-    block = rows.tobytes()
+    rows["exchange_ns"] = start_ns // S * S + S * (1 + np.arange(len(rows)) // len(ids))
+    return rows.tobytes()
+
+
+def evaluations(plan: Plan, underlyings: int) -> list[Took]:
+    """Measure quiet seconds, an evaluation each."""
+    made = market(underlyings, ROWS_PER_S, 2.0)
+    snapshot = warm(Engine(), made)
+    seconds = plan.count(4000, least=400) // underlyings
+    block = quiet(made, int(made.rows["exchange_ns"][-1]), seconds)
 
     def one() -> Took:
         engine = Engine.restore(snapshot)
@@ -112,9 +121,8 @@ def measure(plan: Plan) -> Table:
         took = _cuts(plan, log)
         cells = [f"{rate(best_ns(took[str(n)]))} ({best_ns(took[str(n)]):.0f})" for n in BLOCKS]
         tick_us = best_ns(evaluations(plan, underlyings)) / 1e3
-        state = UNDERLYING.itemsize + 3 * CONTRACT.itemsize
         made.add_row(
             f"{underlyings}, {rows_per_s:,.0f}", *cells, rate(median_ns(took["200"])),
-            f"{tick_us:.1f} us", f"{state * underlyings / 1e6:.2f} MB",
+            f"{tick_us:.1f} us", f"{state_kb() * underlyings / 1e3:.2f} MB",
         )  # fmt: skip
     return made

@@ -10,6 +10,8 @@ import pytest
 from tests.benchmarks.bench_decode import SHAPES
 from tests.benchmarks.fold import LOADS
 from tests.benchmarks.latency import COINS
+from tests.benchmarks.many import UNDERLYINGS
+from tests.benchmarks.profile import PARTS
 from tests.kafka.broker import KafkaUnavailableError, libraries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,7 @@ def test_every_line_is_printed_and_every_liquidation_became_a_signal() -> None:
     lines = run("--quick")
     wanted = [f"{venue} {name}" for venue, name, _, _ in SHAPES]
     wanted += [f"{underlyings}, {rows_per_s:,.0f}" for underlyings, rows_per_s, _ in LOADS]
+    wanted += [f"{underlyings} underlyings" for underlyings in UNDERLYINGS]
     wanted += WITHOUT_KAFKA
     try:
         libraries()
@@ -56,13 +59,5 @@ def test_every_line_is_printed_and_every_liquidation_became_a_signal() -> None:
 
 
 def test_the_profile_names_every_part_and_kind() -> None:
-    parts = [
-        "price path",
-        "open interest",
-        "funding",
-        "liquidations",
-        "cascade intensity",
-        "bursts",
-    ]
     kinds = ["trade", "mark", "open_interest", "liquidation", "heartbeat"]
-    assert missing(run("--profile", "--quick"), [*parts, "the whole evaluation", *kinds]) == []
+    assert missing(run("--profile", "--quick"), [*PARTS, "the whole evaluation", *kinds]) == []

@@ -1,4 +1,7 @@
-"""Every forecast kept whole and scored from the definition; every episode kept and weighted at the end."""
+"""Every forecast kept whole and scored from the definition; every episode kept and weighted at the end.
+
+USD of kept maps, and of what was forced in a bin, are float32 numbers, as the definition has them.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -14,6 +17,11 @@ def mixed(usd: np.ndarray, share: float) -> np.ndarray:
     if usd.sum() <= 0.0:
         return np.full(n, 1.0 / n)
     return share * usd / usd.sum() + (1.0 - share) / n
+
+
+def rounded(usd: dict[int, float]) -> dict[int, float]:
+    """Return a map's USD as float32 holds them."""
+    return {place: float(np.float32(x)) for place, x in usd.items()}
 
 
 def log_score(usd: np.ndarray, forced: np.ndarray, share: float) -> float:
@@ -88,6 +96,7 @@ class Scorer:
                 self._score(f, 0, time_s)
                 self._score(f, 1, time_s)
             self.open.remove(f)
+        maps = (rounded(maps[0]), rounded(maps[1]))
         self.open.append(Forecast(time_s, maps, fronts, broken=not known))
         if not self.old or time_s - self.old[-1].time_s >= 1.5 * DAY_S:
             self.old.append(Forecast(time_s, maps, fronts))
@@ -104,7 +113,7 @@ class Scorer:
         sums: dict[int, float] = {}
         for where, place, usd in f.forced:
             if where == side:
-                sums[place] = sums.get(place, 0.0) + usd
+                sums[place] = float(np.float32(sums.get(place, 0.0) + usd))
         forced = self._cells(f, sums, side, n, 10**9)
         if forced.sum() <= 0.0:
             return

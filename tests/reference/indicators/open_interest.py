@@ -10,7 +10,7 @@ import numpy as np
 from tests.reference.kernels.histogram import Points, binned, binned_quantile
 
 NAN = math.nan
-RINGS = ((300, 1), (3600, 15), (86_400, 60))  # longest window, bucket
+RINGS = ((60, 1), (300, 5), (900, 15), (14_400, 60), (86_400, 300))  # longest window, bucket
 
 
 def resolution(window_s: int) -> int:

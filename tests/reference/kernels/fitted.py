@@ -36,7 +36,7 @@ HALF_LIVES = np.array([2.0, 15.0, 120.0])
 @numba.njit
 def _run(
     f: Any, s: Any, times: Floats, sources: Ints, marks: Floats, half_lives: Floats, memory_s: float,
-    path: Floats, path_s: float,
+    factor: Floats, path: Floats, path_s: float,
 ) -> None:  # fmt: skip
     solve_s, row = 0.0, 0
     for i in range(times.size):
@@ -47,7 +47,7 @@ def _run(
             hawkes_event(f, sources[i], s.a, half_lives, memory_s)
         excitation_add(s, sources[i], marks[i])
         if t >= solve_s:
-            hawkes_solve(f, memory_s)
+            hawkes_solve(f, memory_s, factor)
             solve_s = t + 10.0
         hawkes_weigh(f, s.a, half_lives)
         if path_s > 0.0 and row < path.shape[0] and t >= (row + 1) * path_s:
@@ -56,22 +56,22 @@ def _run(
             row += 1
 
 
-def fit(stream: tuple[Floats, Ints, Floats], memory_s: float) -> Any:
-    """Return the FIT record after a stream."""
-    return path(stream, memory_s, 0.0, 0)[0]
+def fit(stream: tuple[Floats, Ints, Floats], memory_s: float) -> tuple[Any, Floats]:
+    """Return the FIT record after a stream, and what its solution left."""
+    return path(stream, memory_s, 0.0, 0)[:2]
 
 
 def path(
     stream: tuple[Floats, Ints, Floats], memory_s: float, every_s: float, rows: int
-) -> tuple[Any, Floats]:
-    """Return the FIT record and n of longs on longs by component, every so often."""
+) -> tuple[Any, Floats, Floats]:
+    """Return the FIT record, what its solution left, and n of longs on longs by component, every so often."""
     f, s = np.zeros(1, FIT)[0], np.zeros(1, EXCITATION)[0]
     hawkes_init(f)
     excitation_init(s)
-    found = np.full((rows, 3), np.nan)
-    _run(f, s, *stream, HALF_LIVES, memory_s, found, every_s)
-    hawkes_solve(f, memory_s)
-    return f, found
+    factor, found = np.empty((2, 14, 13)), np.full((rows, 3), np.nan)
+    _run(f, s, *stream, HALF_LIVES, memory_s, factor, found, every_s)
+    hawkes_solve(f, memory_s, factor)
+    return f, factor, found
 
 
 @numba.njit

@@ -84,7 +84,7 @@ def test_funding_is_blind_in_the_dead_zone_and_the_premium_is_not(
     assert reading(m.engine, "premium_bp") == pytest.approx(expected, rel=1e-12, abs=1e-9)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.floats(-2.0, 2.0), st.floats(0.001, 1e9)),

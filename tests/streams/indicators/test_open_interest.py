@@ -13,6 +13,7 @@ from tests.reference.indicators.open_interest import (
     chained_log,
     flows,
     panel_change,
+    resolution,
     z_score,
 )
 from tests.reference.log import START_NS, Contract, Log, S, play, reading
@@ -95,7 +96,7 @@ def compare_windows(m: Market, t: int, names: tuple[str, ...]) -> None:
         else:
             assert got == pytest.approx(moved, rel=1e-9, abs=1e-13)
             assert min(own) - 1e-12 <= got <= max(own) + 1e-12
-        bucket = {60: 1, 300: 1, 3600: 15}.get(window, 60)
+        bucket = resolution(window)
         end = ((START_NS // S + t - window) // bucket + 1) * bucket - START_NS // S
         then = [s for s in sums if s < end]
         flow, effect = (reading(m.engine, f"oi_{x}_usd_{name}") for x in ("flow", "price_effect"))

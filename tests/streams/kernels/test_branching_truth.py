@@ -44,14 +44,14 @@ def without_price(stream: Stream) -> Stream:
 
 @pytest.mark.parametrize("n", TRUTHS)
 def test_branching_is_unbiased(n: float) -> None:
-    own = [branching_sum(f, side, side, 0, 3)[0] for f in found(n) for side in (0, 1)]
-    cross = [branching_sum(f, side, 1 - side, 0, 3)[0] for f in found(n) for side in (0, 1)]
-    fast = [branching_sum(f, side, side, 0, 2)[0] for f in found(n) for side in (0, 1)]
+    own = [branching_sum(*f, side, side, 0, 3)[0] for f in found(n) for side in (0, 1)]
+    cross = [branching_sum(*f, side, 1 - side, 0, 3)[0] for f in found(n) for side in (0, 1)]
+    fast = [branching_sum(*f, side, side, 0, 2)[0] for f in found(n) for side in (0, 1)]
     assert abs(np.mean(own) - 0.9 * n) < 0.03
     assert abs(np.mean(cross) - 0.1 * n) < 0.03
     assert abs(np.mean(fast) - 0.7 * 0.9 * n) < 0.03
     if n > 0.0:  # a radius cannot be negative, so at 0 its mean is above
-        assert abs(np.mean([branching_radius(f)[0] for f in found(n)]) - n) < 0.03
+        assert abs(np.mean([branching_radius(*f)[0] for f in found(n)]) - n) < 0.03
 
 
 def test_standard_errors_are_the_errors() -> None:
@@ -61,11 +61,11 @@ def test_standard_errors_are_the_errors() -> None:
         for f in found(n):
             for side in (0, 1):
                 for source, truth in ((side, 0.9 * n), (1 - side, 0.1 * n)):
-                    value, error = branching_sum(f, side, source, 0, 3)
+                    value, error = branching_sum(*f, side, source, 0, 3)
                     z.append((value - truth) / error)
     assert sum(abs(x) <= 2.0 for x in z) >= 105
     assert 0.75 < np.std(z) < 1.25
-    radius = [branching_radius(f) for n in TRUTHS[1:] for f in found(n)]
+    radius = [branching_radius(*f) for n in TRUTHS[1:] for f in found(n)]
     errors = [(v - n) / e for (v, e), n in zip(radius, np.repeat(TRUTHS[1:], 6), strict=True)]
     assert sum(abs(x) <= 2.0 for x in errors) >= 19
 
@@ -80,9 +80,9 @@ def test_price_moves_do_not_pass_for_self_excitation(n: float, tolerance: float)
         )
         stream = simulate(world, seed, 2 * DAY_S)
         f = fit(stream, 3 * DAY_S)
-        own += [branching_sum(f, side, side, 0, 3)[0] for side in (0, 1)]
-        gain += [branching_sum(f, side, 2 + side, 0, 3) for side in (0, 1)]
-        blind.append(branching_sum(fit(without_price(stream), 3 * DAY_S), 0, 0, 0, 3)[0])
+        own += [branching_sum(*f, side, side, 0, 3)[0] for side in (0, 1)]
+        gain += [branching_sum(*f, side, 2 + side, 0, 3) for side in (0, 1)]
+        blind.append(branching_sum(*fit(without_price(stream), 3 * DAY_S), 0, 0, 0, 3)[0])
     assert all(abs(x - n) < tolerance for x in own)
     assert min(blind) > n + 0.15
     assert abs(np.mean([g for g, _ in gain]) - 0.05) < 0.005
@@ -93,8 +93,8 @@ def test_a_day_in_the_background_is_no_fast_branching() -> None:
     """Ground truth 15: +-60 % over the day; the whole is fooled, the part within 15 s is not."""
     world = World(rate=0.1, diurnal=0.6, sigma_bp=2.0)
     fits = [fit(simulate(world, seed, 2 * DAY_S), DAY_S) for seed in SEEDS]
-    fast = [branching_sum(f, side, side, 0, 2)[0] for f in fits for side in (0, 1)]
-    whole = [branching_sum(f, side, side, 0, 3)[0] for f in fits for side in (0, 1)]
+    fast = [branching_sum(*f, side, side, 0, 2)[0] for f in fits for side in (0, 1)]
+    whole = [branching_sum(*f, side, side, 0, 3)[0] for f in fits for side in (0, 1)]
     assert abs(np.mean(fast)) < 0.1
     assert np.max(np.abs(fast)) < 0.15
     assert np.mean(whole) > 0.3
@@ -107,9 +107,9 @@ def test_split_prints_are_why_prints_are_merged() -> None:
     parts = np.repeat(times, copies) + 1e-3 * place
     order = np.argsort(parts, kind="stable")
     split = parts[order], np.repeat(sources, copies)[order], np.repeat(marks, copies)[order]
-    merged = branching_sum(fit((times, sources, marks), DAY_S), 0, 0, 0, 3)[0]
+    merged = branching_sum(*fit((times, sources, marks), DAY_S), 0, 0, 0, 3)[0]
     assert abs(merged - 0.6) < 0.06
-    assert branching_sum(fit(split, DAY_S), 0, 0, 0, 3)[0] > merged + 0.2
+    assert branching_sum(*fit(split, DAY_S), 0, 0, 0, 3)[0] > merged + 0.2
 
 
 def test_a_throttled_feed_is_why_only_complete_feeds_are_fitted() -> None:
@@ -118,10 +118,10 @@ def test_a_throttled_feed_is_why_only_complete_feeds_are_fitted() -> None:
     for side in (0, 1):
         events = np.flatnonzero(sources == side)
         keep[events[dead_time(times[events], 1.0)]] = True
-    complete = branching_sum(fit((times, sources, marks), DAY_S), 0, 0, 0, 3)[0]
+    complete = branching_sum(*fit((times, sources, marks), DAY_S), 0, 0, 0, 3)[0]
     shown = fit((times[keep], sources[keep], marks[keep]), DAY_S)
     assert abs(complete - 0.6) < 0.06
-    assert branching_sum(shown, 0, 0, 0, 3)[0] < 0.35
+    assert branching_sum(*shown, 0, 0, 0, 3)[0] < 0.35
 
 
 def test_a_step_is_seen_within_an_hour_by_the_fast_memory() -> None:
@@ -133,18 +133,20 @@ def test_a_step_is_seen_within_an_hour_by_the_fast_memory() -> None:
             np.concatenate([a, b + shift])
             for a, b, shift in zip(calm, hot, (4 * 3600.0, 0, 0), strict=True)
         )
-        own = path(stream, 3600.0, 60.0, 7 * 60 - 1)[1].sum(axis=1)  # type: ignore[arg-type]
+        own = path(stream, 3600.0, 60.0, 7 * 60 - 1)[2].sum(axis=1)  # type: ignore[arg-type]
         assert (own[120:239] < 0.5).all()
         crossed.append(int(np.argmax(own[239:] > 0.5)))
         assert own[-1] > 0.65
     assert max(crossed) <= 60
 
 
-def solved(theta: Floats, root: Floats) -> Any:
+def solved(theta: Floats, root: Floats) -> tuple[Any, Floats]:
     f = np.zeros(1, FIT)[0]
     hawkes_init(f)
-    f["theta"], f["covariance"] = theta, np.einsum("ipq,irq->ipr", root, root)
-    return f
+    f["theta"], factor = theta, np.ones((2, SIZE + 1, SIZE))  # of G = 1, where V is the covariance
+    f["V"] = [(one @ one.T)[np.triu_indices(SIZE)] for one in root]
+    factor[:, :SIZE] = np.eye(SIZE)
+    return f, factor
 
 
 @settings(max_examples=20, deadline=None)
@@ -157,13 +159,13 @@ def test_errors_of_radius_and_loop_gain_are_those_of_draws(seed: int) -> None:
     draws = theta + np.einsum("ipq,niq->nip", root, rng.normal(size=(4000, 2, SIZE)))
     block = draws[:, :, 1:7].reshape(-1, 2, 2, 3).sum(axis=3)
     radii = np.abs(np.linalg.eigvals(block)).max(axis=1)
-    value, error = branching_radius(f)
+    value, error = branching_radius(*f)
     exact = np.abs(np.linalg.eigvals(theta[:, 1:7].reshape(2, 2, 3).sum(axis=2))).max()
     assert value == pytest.approx(exact, rel=1e-12)
     assert error == pytest.approx(radii.std(), rel=0.1)
     impact = 5.0 + 0.2 * rng.normal(size=4000)
     loops = draws[:, 1, 4:7].sum(axis=1) + draws[:, 1, 10:13].sum(axis=1) * impact
-    value, error = loop_gain(f, 1, 5.0, 0.2)
+    value, error = loop_gain(*f, 1, 5.0, 0.2)
     assert value == pytest.approx(theta[1, 4:7].sum() + 5.0 * theta[1, 10:13].sum(), rel=1e-12)
     assert error == pytest.approx(loops.std(), rel=0.1)
 
@@ -172,23 +174,24 @@ def test_a_form_is_numpys() -> None:
     rng = np.random.default_rng(41)
     theta, root = rng.normal(size=(2, SIZE)), rng.normal(size=(2, SIZE, SIZE))
     f, weights = solved(theta, root), rng.normal(size=SIZE)
-    value, variance = branching_form(f, 1, weights)
+    value, variance = branching_form(*f, 1, weights)
     assert value == pytest.approx(weights @ theta[1], rel=1e-12)
     assert variance == pytest.approx(weights @ root[1] @ root[1].T @ weights, rel=1e-10)
     weights[:] = 0.0
     weights[4:6] = 1.0
-    value, variance = branching_form(f, 1, weights)
-    assert branching_sum(f, 1, 1, 0, 2) == pytest.approx((value, math.sqrt(variance)), rel=1e-12)
+    value, variance = branching_form(*f, 1, weights)
+    assert branching_sum(*f, 1, 1, 0, 2) == pytest.approx((value, math.sqrt(variance)), rel=1e-12)
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    f = np.zeros(1, FIT)[0]
-    hawkes_init(f)
-    assert math.isnan(branching_radius(f)[1])
-    assert math.isnan(branching_sum(f, 0, 0, 0, 3)[1])
+    record = np.zeros(1, FIT)[0]
+    hawkes_init(record)
+    f = record, np.full((2, SIZE + 1, SIZE), math.nan)
+    assert math.isnan(branching_radius(*f)[1])
+    assert math.isnan(branching_sum(*f, 0, 0, 0, 3)[1])
     assert math.isnan(normal_above(0.9, math.nan, 0.8))
-    f["covariance"] = 0.0
-    assert math.isnan(loop_gain(f, 0, math.nan, 0.1)[0])
+    f[1][:] = 1.0
+    assert math.isnan(loop_gain(*f, 0, math.nan, 0.1)[0])
     assert math.isnan(moment_branching(math.nan, 1.0))
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.kernels.decay import decay
 from streams.kernels.heat import (
     bin_of,
     dense_level,
@@ -78,7 +79,7 @@ def test_the_ladder_is_the_ledger_after_every_step(seed: int) -> None:
             twin.close(share)
         else:
             dt = rng.expovariate(1.0 / 600.0)
-            ladder_age(s, dt, HALF_LIFE)
+            ladder_age(s, dt, decay(dt, HALF_LIFE))
             twin.age(dt, HALF_LIFE)
         compare(s, twin)
         x = (here + rng.random()) * WIDTH
@@ -98,7 +99,7 @@ def test_conservation_over_a_million_steps_worth_of_fading() -> None:
     ladder_move(s, 0, 0)
     for k in range(70_000):  # past the exact recomputation at 2**16
         ladder_open(s, rng.randint(2, 60), rng.random())
-        ladder_age(s, 40.0, HALF_LIFE)
+        ladder_age(s, 40.0, decay(40.0, HALF_LIFE))
         if k % 7 == 0:
             ladder_close(s, 0.01)
         if k % 50 == 0:
@@ -148,7 +149,7 @@ def test_the_mean_age_is_that_of_the_ledger_without_losses_by_place() -> None:
         coin, dt = rng.random(), rng.expovariate(0.01)
         ladder_open(s, rng.randint(3, 50), coin)
         twin.open(20, coin)
-        ladder_age(s, dt, HALF_LIFE)
+        ladder_age(s, dt, decay(dt, HALF_LIFE))
         twin.age(dt, HALF_LIFE)
         mean = math.fsum(p.coin * p.age_s for p in twin.positions) / twin.coin()
         assert float(s["age_s"]) == pytest.approx(mean, rel=1e-9)

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.kernels.histogram import (
+    BLOCK,
     HISTOGRAM,
+    UPPER,
     histogram_init,
     histogram_insert,
     histogram_quantile,
@@ -116,6 +118,8 @@ def test_state_equals_the_rebuilt_histogram_after_every_insert() -> None:
         points.insert(t_s, x, weight)
         shares = binned(points, HALF_LIFE_S, 0.5)
         assert h["mass"][0] == 0.0
+        in_order = [sum(block.tolist()) for block in h["mass"].reshape(-1, BLOCK)]
+        assert h["blocks"].tolist() == in_order
         np.testing.assert_allclose(h["mass"][1:] / h["total"], shares, rtol=1e-10, atol=1e-14)
         for q in (0.05, 0.31, 0.5, 0.77, 0.95):
             slow = binned_quantile(shares, q, 0.5)
@@ -158,6 +162,24 @@ def test_ranks_and_quantiles_are_monotone_and_bounded(
     assert 0.0 <= ranks[0] <= ranks[-1] <= 1.0
     quantiles = [histogram_quantile(h, q / 20.0, 10.0) for q in range(21)]
     assert quantiles == sorted(quantiles)
+
+
+def test_the_upper_half_is_all_there_is_of_what_is_never_negative() -> None:
+    rng = np.random.default_rng(10)
+    whole, upper = empty(), np.zeros(1, UPPER)[0]
+    histogram_init(upper)
+    for t_s in np.cumsum(rng.exponential(900.0, 2_000)):
+        x = float(rng.choice([0.0, rng.exponential(), rng.lognormal(3.0, 3.0)]))
+        for h in (whole, upper):
+            histogram_insert(h, t_s, x, 1.0, 0.5, HALF_LIFE_S)
+        assert upper["mass"].tolist() == whole["mass"][512:].tolist()
+        assert upper["total"] == whole["total"]
+        assert histogram_rank(upper, x, 0.5) == histogram_rank(whole, x, 0.5)
+        q = float(rng.uniform())
+        assert histogram_quantile(upper, q, 0.5) == histogram_quantile(whole, q, 0.5)
+    histogram_insert(upper, t_s, -7.0, 1e9, 0.5, HALF_LIFE_S)
+    assert histogram_rank(upper, 0.0, 0.5) == pytest.approx(0.5, abs=1e-6)
+    assert histogram_quantile(upper, 0.5, 0.5) == pytest.approx(0.0, abs=1e-6)
 
 
 @settings(max_examples=40, deadline=None)

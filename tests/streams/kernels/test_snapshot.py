@@ -32,7 +32,7 @@ from streams.kernels.hawkes import (
     hawkes_solve,
     hawkes_weigh,
 )
-from streams.kernels.histogram import HISTOGRAM, histogram_init, histogram_insert
+from streams.kernels.histogram import HISTOGRAM, UPPER, histogram_init, histogram_insert
 from streams.kernels.hysteresis import GATE, gate_init, gate_step
 from streams.kernels.ledger import ledger, ledger_init, ledger_turn
 from streams.kernels.median import MEDIAN, median_init, median_update
@@ -65,6 +65,7 @@ EVERYTHING = np.dtype(
         ("flows", FLOWS),
         ("levels", LEVELS, (2,)),
         ("histogram", HISTOGRAM),
+        ("upper", UPPER),
         ("gate", GATE),
         ("dead", THROTTLE),
         ("snap", THROTTLE),
@@ -90,6 +91,7 @@ def start(all_of_it: Any) -> None:
     for i in range(2):
         level_init(all_of_it["levels"][i])
     histogram_init(all_of_it["histogram"])
+    histogram_init(all_of_it["upper"])
     gate_init(all_of_it["gate"])
     throttle_init(all_of_it["dead"], 0.0, 0.02, 5.0)
     throttle_init(all_of_it["snap"], 0.0, 0.02, 5.0)
@@ -115,6 +117,7 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     level_put(all_of_it["levels"][0], bucket, x)
     level_put(all_of_it["levels"][1], bucket // 3, -x)
     histogram_insert(all_of_it["histogram"], t_s, x, 1.0, 1.0, 0.05)
+    histogram_insert(all_of_it["upper"], t_s, abs(x), 1.0, 1.0, 0.05)
     gate_step(all_of_it["gate"], int(t_s * 1e9), wanted, not wanted, 10**9, 10**9, 0)
     dead_time_step(all_of_it["dead"], t_s, x, 1.0, 5.0, 60.0)
     clock_snapshot_step(all_of_it["snap"], t_s, x, 1.0, 5.0, 60.0)
@@ -122,7 +125,7 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     hawkes_advance(fit, memory, 0.8, HALF_LIVES, 60.0, wanted)
     excitation_advance(all_of_it["excitation"], t_s, HALF_LIVES)
     hawkes_event(fit, bucket % 2, memory, HALF_LIVES, 60.0)
-    hawkes_solve(fit, 60.0)
+    hawkes_solve(fit, 60.0, np.empty((2, 14, 13)))
     hawkes_weigh(fit, memory, HALF_LIVES)
     residual_advance(all_of_it["residual"], abs(x), 0.8)
     residual_event(all_of_it["residual"], 60.0)
@@ -175,8 +178,8 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
 @pytest.mark.parametrize(
     "dtype",
     [
-        HELD, FLOWS, LEVELS, HISTOGRAM, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL, THROTTLE_TEST,
-        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH, LEDGER,
+        HELD, FLOWS, LEVELS, HISTOGRAM, UPPER, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL,
+        THROTTLE_TEST, AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH, LEDGER,
     ],
 )  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
@@ -192,6 +195,7 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (FLOWS, flow_init),
         (LEVELS, level_init),
         (HISTOGRAM, histogram_init),
+        (UPPER, histogram_init),
         (GATE, gate_init),
         (EXCITATION, excitation_init),
         (MEDIAN, median_init),
