@@ -45,6 +45,8 @@ def _name_cache() -> Path | None:
 
 #: Where the machine code of these sources is kept; None: where numba likes.
 CACHE = _name_cache()
+_unliteral: Callable[[Any], Any] = numba.types.unliteral
+_typeof: Callable[[Any], Any] = numba.typeof
 _TYPES = {int: numba.int64, float: numba.float64, bool: numba.boolean}
 
 
@@ -60,8 +62,8 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     def one_for_all(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         """Call the same machine code whatever constants a caller writes: numba compiles one for each."""
-        types = {name: numba.types.unliteral(kind) for name, kind in kws.items()}
-        return resolve(tuple(map(numba.types.unliteral, args)), types)
+        types = {name: _unliteral(kind) for name, kind in kws.items()}
+        return resolve(tuple(map(_unliteral, args)), types)
 
     compiled.get_call_template = one_for_all
     return compiled
@@ -81,7 +83,7 @@ def compile_ahead(function: Callable[..., Any], examples: dict[str, Any]) -> Non
     dispatcher: Any = function
     dispatcher.compile(
         tuple(
-            numba.typeof(examples[name]) if name in examples else _TYPES[one.annotation]
+            _typeof(examples[name]) if name in examples else _TYPES[one.annotation]
             for name, one in inspect.signature(dispatcher.py_func).parameters.items()
         )
     )
