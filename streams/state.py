@@ -12,6 +12,7 @@ from streams.breakers import machine
 from streams.config import MethodConfig
 from streams.groups import GROUPS
 from streams.indicators import (
+    absorption,
     branching,
     branching_fit,
     bursts,
@@ -22,11 +23,15 @@ from streams.indicators import (
     heatmap_level,
     heatmap_outputs,
     heatmap_score,
+    impact,
+    information,
+    lead_lag,
     liquidations,
     open_interest,
     price,
     quadrant,
     throttling,
+    trade_paths,
     volatility,
     volatility_regime,
 )
@@ -49,6 +54,11 @@ READINGS: tuple[tuple[str, str, str], ...] = (
     *quadrant.READINGS,
     *volatility.READINGS,
     *volatility_regime.READINGS,
+    *impact.READINGS,
+    *absorption.READINGS,
+    *trade_paths.READINGS,
+    *lead_lag.READINGS,
+    *information.READINGS,
     *heatmap_outputs.READINGS,
     *machine.READINGS,
 )
@@ -66,6 +76,7 @@ CONTRACT = np.dtype([
     ("throttling", throttling.CONTRACT),
     ("gates", gates.CONTRACT),
     ("heat", heatmap.CONTRACT),
+    ("path", trade_paths.CONTRACT),
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("origin_ns", "i8"), ("time_ns", "i8"), ("tick_ns", "i8"), ("live", "i8"), ("sequence", "i8"),
@@ -81,6 +92,11 @@ UNDERLYING = np.dtype([
     ("quadrant", quadrant.UNDERLYING),
     ("volatility", volatility.UNDERLYING),
     ("volatility_regime", volatility_regime.UNDERLYING),
+    ("impact", impact.UNDERLYING),
+    ("absorption", absorption.UNDERLYING),
+    ("paths", trade_paths.UNDERLYING),
+    ("lead_lag", lead_lag.UNDERLYING),
+    ("information", information.UNDERLYING),
     ("heat", heatmap.UNDERLYING),
     ("heat_level", heatmap_level.LEVEL),
     ("heat_score", heatmap_score.SCORE),
