@@ -34,7 +34,7 @@ NAMES = {
 
 @functools.cache
 def rows(*, spot_down: bool = False) -> bytes:
-    """Return the log: forced orders move the index 2 s later, spot follows perpetuals, and a cascade comes."""
+    """Return the log: forced orders move the index 2 s later, spot follows perpetuals; a cascade comes."""
     rng, log = random.Random(80), Log()
     for c in (COMPLETE, SAMPLED):
         log.announce(c)
