@@ -14,8 +14,8 @@ share of open interest that is covered. Where half of the spot feeds, or liquida
 the market, were down on average over the window, flow and price are unknown. A 7-day kappa, because one of
 two hours has seldom seen a burst before this one.
 
-What is said of the last two bursts is forgotten a day after they ended. `absorbed_flow_ew` remembers all, with
-a half-life of a week.
+What is said of the last two bursts is forgotten a day after they ended. `absorbed_flow_ew` remembers all,
+with a half-life of a week.
 """
 
 import math

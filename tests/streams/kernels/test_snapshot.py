@@ -15,6 +15,7 @@ from streams.kernels.average import (
     standard_step,
 )
 from streams.kernels.changepoint import changepoint_init, changepoint_record, changepoint_step
+from streams.kernels.cross import CROSS, cross_add, cross_fade, cross_init
 from streams.kernels.cusum import SWITCH, switch_init, switch_step
 from streams.kernels.decay import HELD, held_advance, held_init, held_set
 from streams.kernels.excitation import (
@@ -77,6 +78,7 @@ EVERYTHING = np.dtype(
         ("highest", HIGHEST),
         ("changes", CHANGES),
         ("wls", WLS),
+        ("cross", CROSS),
     ]
 )
 
@@ -101,6 +103,7 @@ def start(all_of_it: Any) -> None:
     highest_init(all_of_it["highest"])
     changepoint_init(all_of_it["changes"])
     wls_init(all_of_it["wls"])
+    cross_init(all_of_it["cross"])
 
 
 def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
@@ -133,6 +136,8 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     wls_fade(all_of_it["wls"], 0.9)
     wls_add(all_of_it["wls"], np.array([1.0, x]), t_s, 1.0)
     wls_solve(all_of_it["wls"], 1e-6, np.empty(2), np.empty((2, 2)))
+    cross_fade(all_of_it["cross"], 0.9)
+    cross_add(all_of_it["cross"], x, -x, np.full((2, 10), t_s))
 
 
 def inputs(size: int) -> list[tuple[float, float, bool]]:
@@ -171,7 +176,7 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
     "dtype",
     [
         HELD, FLOWS, LEVELS, HISTOGRAM, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL, THROTTLE_TEST,
-        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH,
+        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, CROSS, SWITCH["up"], SWITCH,
     ],
 )  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
@@ -199,6 +204,7 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (HIGHEST, highest_init),
         (CHANGES, changepoint_init),
         (WLS, wls_init),
+        (CROSS, cross_init),
     ],
 )
 def test_init_leaves_nothing_of_what_was_there(
