@@ -20,9 +20,9 @@ SPOTS = (Contract("coinbase", "BTC"), Contract("binance_spot", "BTC"))
 CONFIG = MethodConfig(
     impact_memory_s=300.0, impact_base_memory_s=900.0, impact_events=2.0, settlement_mask_s=0.0,
     absorption_after_s=30.0, burst_merge_s=20.0, burst_end_s=20.0, lead_lag_half_life_s=100.0,
-    information_memory_s=150.0, information_solve_s=30.0, branching_memory_s=200.0,
-    branching_fast_memory_s=100.0, branching_events=20.0, burst_floor_oi_per_minute=5e-4,
-    oi_mean_half_life_s=300.0,
+    information_memory_s=400.0, information_solve_s=30.0, branching_memory_s=200.0,
+    branching_fast_memory_s=100.0, branching_events=20.0, burst_floor_oi_per_minute=0.01,
+    oi_mean_half_life_s=300.0, burst_end_share=0.4,
 )  # fmt: skip
 SECONDS, CASCADE = 780, range(500, 545)
 NAMES = {
@@ -40,12 +40,12 @@ def rows(*, spot_down: bool = False) -> bytes:
         log.announce(c)
     for c in SPOTS:
         log.announce(c, Flag.SPOT)
-    level, coming, perp, spot, coin = math.log(100.0), [0.0, 0.0, 0.0], 0.0, 0.0, 50_000.0
+    level, coming, perp, spot, coin = math.log(100.0), [0.0, 0.0, 0.0], 0.0, 0.0, 5e6
     for second in range(1, SECONDS):
         level += rng.gauss(0.0, 1e-4) + coming.pop(0)
         coming.append(0.0)
         perp = level + 0.5 * (perp - level if perp else 0.0) + rng.gauss(0.0, 1e-4)
-        spot += (0.05 * (perp - spot) if spot else perp) + rng.gauss(0.0, 5e-5)
+        spot += (0.25 * (perp - spot) if spot else perp) + rng.gauss(0.0, 2e-4)
         price = math.exp(level)
         for k, c in enumerate((COMPLETE, SAMPLED, *SPOTS)):
             log.at(second + 0.01 * k)
@@ -67,13 +67,16 @@ def rows(*, spot_down: bool = False) -> bytes:
                 log.at(second + 0.3 + 0.15 * k)
                 coins = rng.lognormvariate(6.0, 0.5)
                 log.liquidation(COMPLETE, position, price, coins)
+                log.received_ns = log.now_ns + 20_000_000
                 log.trade(
                     COMPLETE,
                     math.exp(perp),
                     coins,
                     Side.SELL if position == Side.LONG else Side.BUY,
                 )
-                log.liquidation(SAMPLED, position, price, coins)
+                log.received_ns = None
+                if k == 0:  # it prints one a second
+                    log.liquidation(SAMPLED, position, price, coins)
                 coming[2] += (-1.0 if position == Side.LONG else 1.0) * 40e-4 * coins * price / 1e6
     log.at(SECONDS).heartbeat(COMPLETE)
     return log.take()
@@ -101,7 +104,7 @@ def test_every_reading_that_is_due_is_there() -> None:
     never = {n for n in NAMES if n.startswith("absorbed") and (n.endswith("short") or "_2_" in n)}
     for name in NAMES:
         assert (readings[name]["value"] is None) == (name in late | never), name
-    for name in ("kappa_long", "kappa_base_short", "absorbed_price_long", "spot_information_share"):
+    for name in ("kappa_long", "kappa_base_short", "impact_taker_perp", "impact_root_long"):
         assert "MODELLED" in readings[name]["quality"]
         assert "WARMUP" not in readings[name]["quality"]
     assert "CORRECTED" in readings["absorbed_flow_long"]["quality"]
@@ -169,7 +172,6 @@ def test_the_burst_says_what_spot_took_so_far() -> None:
     signals = [json.loads(line) for line in said]
     bursts = [s for s in signals if s["kind"] == "burst" and s["side"] == "long"]
     assert [s["status"] for s in bursts][0 :: len(bursts) - 1] == ["STARTED", "FINAL"]
-    assert bursts[0]["context"]["spot_absorbed_share"] is None
     shares = [s["context"]["spot_absorbed_share"] for s in bursts[1:]]
     assert all(share is not None for share in shares)
     assert shares[-1] == pytest.approx(reading(engine, "absorbed_flow_long"), abs=0.2)
