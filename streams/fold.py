@@ -214,7 +214,7 @@ def _apply_row(
     kind = int(row.kind)
     if kind == LIQUIDATION and contract.feed.aside == 0 and sane(kind, row.a, row.b, row.c, False):
         throttling.apply(contract.throttling, row.flags, row.exchange_ns, row.received_ns, p)
-    if kind == TRADE:
+    if kind == TRADE and sane(kind, row.a, row.b, row.c, False):
         trade_paths.note_delay(u.paths, contract.feed, row.exchange_ns, row.received_ns)
     if kind < HEARTBEAT:
         return _apply_market(
