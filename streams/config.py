@@ -114,6 +114,20 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     heat_zone_reach: float = 0.15
     heat_forecast_share: float = 0.9  # of the map in a forecast, the rest is uniform
 
+    # impact, absorption, lead and lag
+    impact_memory_s: float = 2 * 3600.0
+    impact_base_memory_s: float = 7 * DAY_S
+    impact_solve_s: float = 10.0
+    impact_events: float = 10.0  # effective flows of a side; fewer is WARMUP
+    settlement_mask_s: float = 120.0  # on either side of whole hours nothing is learnt
+    spot_coverage: float = 0.5  # of spot markets' trades, below which their flow is unknown
+    absorption_after_s: float = 600.0  # a burst's window goes on for so long after it
+    absorption_half_life_s: float = 7 * DAY_S
+    trade_path_stale_s: float = 5.0  # a market that has not traded for longer has no present price
+    lead_lag_half_life_s: float = 1800.0
+    information_memory_s: float = 3600.0
+    information_solve_s: float = 60.0
+
     # volatility
     vol_return_s: float = 5.0  # returns are of this length, on multiples of it
     vol_gap_s: float = 30.0  # a live return over longer is a gap: no medians, no half hours

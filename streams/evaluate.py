@@ -5,10 +5,12 @@ import math
 from streams.breakers import machine
 from streams.events import Channel
 from streams.indicators import (
+    absorption,
     branching,
     branching_fit,
     bursts,
     cascade,
+    feeds,
     flow_outputs,
     flows,
     funding,
@@ -18,17 +20,21 @@ from streams.indicators import (
     heatmap_level,
     heatmap_outputs,
     heatmap_score,
+    impact,
+    information,
+    lead_lag,
     liquidations,
     open_interest,
     premia,
     price,
     quadrant,
     throttling,
+    trade_paths,
     volatility,
     volatility_regime,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
-from streams.kernels.path import path_at
+from streams.kernels.path import QUARTER_S, ring_at
 from streams.readings import Quality
 
 FEEDS_NEVER, FEEDS_OK, FEEDS_DEGRADED = 0, 1, 2
@@ -49,6 +55,7 @@ def contract_init(c: Record) -> None:
     gates.contract_init(c.gates)
     heatmap.contract_init(c.heat)
     flows.contract_init(c.flows)
+    trade_paths.contract_init(c.path)
 
 
 @kernel
@@ -69,6 +76,11 @@ def underlying_init(u: Record) -> None:
     groups.underlying_init(u.groups)
     volatility.underlying_init(u.volatility)
     volatility_regime.underlying_init(u.volatility_regime)
+    impact.underlying_init(u.impact)
+    absorption.underlying_init(u.absorption)
+    trade_paths.underlying_init(u.paths)
+    lead_lag.underlying_init(u.lead_lag)
+    information.underlying_init(u.information)
     heatmap.underlying_init(u.heat)
     heatmap_level.level_init(u.heat_level)
     heatmap_score.score_init(u.heat_score)
@@ -141,6 +153,58 @@ def _volatility(
 
 
 @kernel
+def _impact(
+    u: Record, contracts: Record, members: Record, count: int, spot: float, time_ns: int, dt_s: float,
+    p: Record,
+) -> None:  # fmt: skip
+    """Learn what forced orders do to the price, and tell those who build on it."""
+    stale_s, covered = p.heartbeat_stale_s, u.branching.coverage
+    trades = feeds.perp_coverage(contracts, members, count, time_ns, stale_s)
+    observed = u.branching.observed == 1 and trades >= p.score_coverage
+    observed = observed and not spot < p.spot_coverage  # NaN: there is no spot market to miss
+    level = u.price.log_price if u.price.price == u.price.price else math.nan
+    day_sigma = math.sqrt(volatility.variance(u.volatility, volatility.H24, time_ns, p) / 365.0)
+    impact.tick(u.impact, u.taker_usd, level, 1e4 * day_sigma, covered, observed, time_ns, dt_s, p)
+    impact.publish(u.impact, u.readings, time_ns, p)
+    for side in range(2):
+        kappa, error = impact.present_kappa(u.impact, side, time_ns, p)
+        u.branching.impact[side, 0], u.branching.impact[side, 1] = kappa, error
+
+
+@kernel
+def _lead_lag(
+    u: Record, contracts: Record, members: Record, count: int, beside: Record, beside_count: int,
+    spot: float, time_ns: int, dt_s: float, p: Record,
+) -> None:  # fmt: skip
+    """Let lead-lag and information share see both price paths."""
+    r = u.readings
+    trade_paths.tick(u.paths, contracts, members, count, beside, beside_count, time_ns, dt_s, p)
+    trade_paths.publish(u.paths, r)
+    lead_lag.tick(u.lead_lag, u.paths, time_ns, p)
+    lead_lag.publish(u.lead_lag, r, spot, time_ns, p)
+    information.tick(u.information, u.paths, time_ns, p)
+    information.publish(u.information, r, spot, time_ns, p)
+
+
+@kernel
+def _absorption(u: Record, spot: float, time_ns: int, dt_s: float, p: Record) -> None:
+    """Hold bursts against what spot took and what the price did."""
+    level = u.price.log_price if u.price.price == u.price.price else math.nan
+    hidden = (u.liquidations.hidden[0].held, u.liquidations.hidden[3].held)
+    kappas = (
+        impact.kappa(u.impact, impact.BASE, 0, time_ns, p)[0],
+        impact.kappa(u.impact, impact.BASE, 1, time_ns, p)[0],
+    )
+    absorption.tick(
+        u.absorption, u.burst, u.taker_usd, u.impact.printed, hidden, kappas, level, spot,
+        u.liquidations.coverage, time_ns, dt_s, p,
+    )  # fmt: skip
+    absorption.publish(
+        u.absorption, u.readings, u.liquidations.any_sampled, u.liquidations.coverage, time_ns
+    )
+
+
+@kernel
 def _heat(
     u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float, live: bool,
     p: Record, work: Record,
@@ -156,17 +220,12 @@ def _heat(
             u.heat_level, side, u.heat.consumed_usd[side], realised, time_ns, p
         )
     heatmap_score.score_step(u.heat_score, u.heat, known, time_ns, p)
-    kappa_long = kappa_short = math.nan  # bp of adverse move per million USD forced (method 8.4)
+    kappa_long = impact.kappa(u.impact, impact.BASE, 0, time_ns, p)[0]
+    kappa_short = impact.kappa(u.impact, impact.BASE, 1, time_ns, p)[0]
     heatmap_outputs.publish(
         u.heat, u.heat_level, u.heat_score, u.readings, u.open_interest.coverage,
         price.sigma(u.price, 2), kappa_long, kappa_short, time_ns, p,
     )  # fmt: skip
-
-
-@kernel
-def _perps_lead(u: Record) -> float:  # noqa: ARG001
-    """Return 1 where perpetuals lead spot, 0 where they do not; NaN: nobody says so yet."""
-    return groups.perps_lead(math.nan)
 
 
 @kernel
@@ -184,7 +243,8 @@ def _flows(
     level = u.price.log_price if u.price.price == u.price.price else math.nan
     groups.tick(
         u.groups, f, r, contracts, members, count, beside, beside_count,
-        level - path_at(u.price.path, time_ns, groups.MOVE_S), _perps_lead(u), time_ns, dt_s, p,
+        level - ring_at(u.price.quarter, QUARTER_S, time_ns, groups.MOVE_S), r.perp_leads.value, time_ns,
+        dt_s, p,
     )  # fmt: skip
 
 
@@ -315,12 +375,17 @@ def tick(
     u.tick_ns = u.time_ns = u.trigger_ns = time_ns
     _markets(u, contracts, members, count, time_ns, dt_s, now_s, live, p, n, work, up)
     _volatility(u, contracts, members, count, time_ns, now_s, live, p)
+    spot = feeds.spot_coverage(contracts, beside, beside_count, time_ns, p.heartbeat_stale_s)
+    if live:
+        _impact(u, contracts, members, count, spot, time_ns, dt_s, p)
+        _lead_lag(u, contracts, members, count, beside, beside_count, spot, time_ns, dt_s, p)
     _flows(u, contracts, members, count, beside, beside_count, time_ns, dt_s, live, p)
     _heat(u, contracts, members, count, time_ns, dt_s, live, p, work)
     _crowding(u, p)
     if not live:
         return False
     step_bursts(u, dt_s, time_ns, now_s, p)
+    _absorption(u, spot, time_ns, dt_s, p)
     _publish_bursts(u, dt_s, now_s, p)
     _step_quadrants(u, time_ns, p)
     step_machine(u, 0, time_ns, p)

@@ -19,10 +19,12 @@ from streams.indicators import (
     groups,
     heatmap,
     heatmap_score,
+    impact,
     liquidations,
     open_interest,
     price,
     throttling,
+    trade_paths,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
 
@@ -62,6 +64,7 @@ def _apply_liquidation(
     if not flags & INCOMPLETE:
         branching_fit.apply(u.branching, u.cascade, k, before, usd, time_ns, now_s, p)
         cascade.apply(u.cascade, k, before, usd, time_ns, now_s, p)
+    impact.apply(u.impact, k, flags, usd)
     bursts.order(u.burst[k], u.burst[1 - k], before, usd, time_ns)
     heatmap_score.forced(u.heat_score, k, forced_at(c, usd / quantity, time_ns), usd, p.heat_bin)
     step_bursts(u, 0.0, time_ns, now_s, p)
@@ -226,6 +229,8 @@ def _apply_row(
     kind = int(row.kind)
     if kind == LIQUIDATION and contract.feed.aside == 0 and sane(kind, row.a, row.b, row.c, False):
         throttling.apply(contract.throttling, row.flags, row.exchange_ns, row.received_ns, p)
+    if kind == TRADE and sane(kind, row.a, row.b, row.c, False):
+        trade_paths.note_delay(u.paths, contract.feed, row.exchange_ns, row.received_ns)
     if kind < HEARTBEAT:
         return _apply_market(
             u,

@@ -156,7 +156,14 @@ def _market_context(u: Any) -> dict[str, float | None]:
     return {name: number(u["readings"][name]["value"]) for name in CONTEXT}
 
 
-def _burst_context(b: Any) -> dict[str, float | None]:
+def _absorbed(u: Any, k: int) -> float:
+    """Return the share of the side's present burst that spot takers took so far."""
+    window = u["absorption"]["sides"][k]["window"]
+    same = window["number"] == u["burst"][k]["number"]
+    return float(window["share"]) if same else float("nan")
+
+
+def _burst_context(b: Any, absorbed: float) -> dict[str, float | None]:
     total = float(b["usd_raw"]) + float(b["usd_other"])
     drop = 1.0 - float(b["oi_end"]) / float(b["oi_start"]) if b["oi_start"] > 0 else float("nan")
     return {
@@ -176,6 +183,7 @@ def _burst_context(b: Any) -> dict[str, float | None]:
         "oi_start_coin": number(b["oi_start"]),
         "oi_end_coin": number(b["oi_end"]),
         "flush_ratio": number(drop),
+        "spot_absorbed_share": number(absorbed),
     }
 
 
@@ -234,7 +242,7 @@ def _bursts(u: Any, config: MethodConfig) -> Iterator[_Draft]:
         if b["said"]:
             status = {1: "STARTED", 2: "PROVISIONAL", 3: "FINAL"}[int(b["said"])]
             lines = _burst_evidence(u, b, side, config) if status == "STARTED" else []
-            since_ns, context = int(b["start_ns"]), _burst_context(b)
+            since_ns, context = int(b["start_ns"]), _burst_context(b, _absorbed(u, k))
             yield _Draft("burst", side, "BURST", status, None, since_ns, None, lines, context)
             b["said"] = bursts.NONE
 

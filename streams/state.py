@@ -14,6 +14,7 @@ from streams.breakers import machine
 from streams.config import MethodConfig
 from streams.groups import GROUPS
 from streams.indicators import (
+    absorption,
     branching,
     branching_fit,
     bursts,
@@ -27,12 +28,16 @@ from streams.indicators import (
     heatmap_level,
     heatmap_outputs,
     heatmap_score,
+    impact,
+    information,
+    lead_lag,
     liquidations,
     open_interest,
     premia,
     price,
     quadrant,
     throttling,
+    trade_paths,
     volatility,
     volatility_regime,
 )
@@ -58,6 +63,11 @@ READINGS: tuple[tuple[str, str, str], ...] = (
     *groups.READINGS,
     *volatility.READINGS,
     *volatility_regime.READINGS,
+    *impact.READINGS,
+    *absorption.READINGS,
+    *trade_paths.READINGS,
+    *lead_lag.READINGS,
+    *information.READINGS,
     *heatmap_outputs.READINGS,
     *machine.READINGS,
 )
@@ -76,6 +86,7 @@ CONTRACT = np.dtype([
     ("liquidations", liquidations.CONTRACT),
     ("throttling", throttling.CONTRACT),
     ("flows", flows.CONTRACT),
+    ("path", trade_paths.CONTRACT),
     ("open_interest", open_interest.CONTRACT),  # its path at the end
 ])  # fmt: skip
 UNDERLYING = np.dtype([
@@ -95,6 +106,11 @@ UNDERLYING = np.dtype([
     ("groups", groups.UNDERLYING),
     ("volatility", volatility.UNDERLYING),
     ("volatility_regime", volatility_regime.UNDERLYING),
+    ("impact", impact.UNDERLYING),
+    ("absorption", absorption.UNDERLYING),
+    ("paths", trade_paths.UNDERLYING),
+    ("lead_lag", lead_lag.UNDERLYING),
+    ("information", information.UNDERLYING),
     ("heat", heatmap.UNDERLYING),
     ("heat_level", heatmap_level.LEVEL),
     ("heat_score", heatmap_score.SCORE),

@@ -13,8 +13,8 @@ expected of them; where it fails, numbers carry MODEL_REJECTED. The moment estim
 to price, too low for short windows and too high for a wandering background.
 
 The loop gain adds the way by the price: branching plus orders per bp times bp per average order. The last
-factor, the impact, is measured elsewhere and put into the record's `impact`; until then the loop gain is
-unknown. Everything is MODELLED.
+factor is what `impact` says is warm, put into the record's `impact`; until then the loop gain is unknown.
+Everything is MODELLED.
 """
 
 import math

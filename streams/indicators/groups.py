@@ -219,18 +219,6 @@ def _basis(
 
 
 @kernel
-def perps_lead(lead_lag_ratio: float) -> float:
-    """Return 1 where perpetuals lead spot, 0 where they do not, NaN where nobody knows.
-
-    >>> perps_lead(1.2), perps_lead(1.0), perps_lead(math.nan)
-    (1.0, 0.0, nan)
-    """
-    if lead_lag_ratio != lead_lag_ratio:
-        return math.nan
-    return 1.0 if lead_lag_ratio > 1.0 else 0.0
-
-
-@kernel
 def reflex(u: Record, move: float, lead: float, dt_s: float, half_life_s: float) -> None:
     """Let `dt_s` seconds pass in which price had moved by `move` and `lead` (1 or 0) says who led.
 

@@ -45,6 +45,7 @@ def _name_cache() -> Path | None:
 
 #: Where the machine code of these sources is kept; None: where numba likes.
 CACHE = _name_cache()
+_njit: Any = numba.njit  # its types leave out the options about wrappers
 _unliteral: Callable[[Any], Any] = numba.types.unliteral
 _typeof: Callable[[Any], Any] = numba.typeof
 _TYPES = {int: numba.int64, float: numba.float64, bool: numba.boolean}
@@ -55,7 +56,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     Kernels neither raise nor assert; what calls them from Python checks arguments.
     """
-    compiled: Any = numba.njit(
+    compiled: Any = _njit(
         cache=True, fastmath=False, error_model="numpy", nogil=True, no_cfunc_wrapper=True
     )(function)
     resolve = compiled.get_call_template

@@ -59,13 +59,14 @@ def orders(engine: Engine) -> float:
 
 def test_a_complete_feed_is_fitted_and_orders_are_counted_once() -> None:
     engine = engine_after(COMPLETE, SAMPLED, seconds=420)
-    for side in ("long", "short"):
+    for k, side in enumerate(("long", "short")):
         assert math.isfinite(reading(engine, f"branching_{side}"))
         assert reading(engine, f"branching_se_{side}") > 0.0
         assert 0.0 <= reading(engine, f"p_supercritical_{side}") <= 1.0
         assert "MODELLED" in quality(engine, f"branching_{side}")
         assert "WARMUP" not in quality(engine, f"branching_{side}")
-        assert math.isnan(reading(engine, f"loop_gain_{side}"))
+        impact = float(engine._underlyings[0]["branching"]["impact"][k, 0])
+        assert math.isnan(reading(engine, f"loop_gain_{side}")) == math.isnan(impact)
     exposure = float(engine._underlyings[0]["branching"]["fits"][0]["exposure_s"])
     assert orders(engine) / exposure == pytest.approx(0.8, rel=0.15)
     assert engine.state("BTC")["readings"]["branching_long"]["coverage"] == pytest.approx(

@@ -15,6 +15,7 @@ from streams.kernels.average import (
     standard_step,
 )
 from streams.kernels.changepoint import changepoint_init, changepoint_record, changepoint_step
+from streams.kernels.cross import CROSS, cross_add, cross_fade, cross_init
 from streams.kernels.cusum import SWITCH, switch_init, switch_step
 from streams.kernels.decay import HELD, held_advance, held_init, held_set
 from streams.kernels.excitation import (
@@ -81,6 +82,7 @@ EVERYTHING = np.dtype(
         ("changes", CHANGES),
         ("wls", WLS),
         ("ledger", LEDGER),
+        ("cross", CROSS),
     ]
 )
 
@@ -107,6 +109,7 @@ def start(all_of_it: Any) -> None:
     changepoint_init(all_of_it["changes"])
     wls_init(all_of_it["wls"])
     ledger_init(all_of_it["ledger"])
+    cross_init(all_of_it["cross"])
 
 
 def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
@@ -141,6 +144,8 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     wls_add(all_of_it["wls"], np.array([1.0, x]), t_s, 1.0)
     wls_solve(all_of_it["wls"], 1e-6, np.empty(2), np.empty((2, 2)))
     all_of_it["ledger"]["rows"][ledger_turn(all_of_it["ledger"], bucket)] += int(1e6 * x)
+    cross_fade(all_of_it["cross"], 0.9)
+    cross_add(all_of_it["cross"], x, -x, np.full((2, 10), t_s))
 
 
 def inputs(size: int) -> list[tuple[float, float, bool]]:
@@ -179,7 +184,7 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
     "dtype",
     [
         HELD, FLOWS, LEVELS, HISTOGRAM, UPPER, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL,
-        THROTTLE_TEST, AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH, LEDGER,
+        THROTTLE_TEST, AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, CROSS, SWITCH["up"], SWITCH, LEDGER,
     ],
 )  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
@@ -209,6 +214,7 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (CHANGES, changepoint_init),
         (WLS, wls_init),
         (LEDGER, ledger_init),
+        (CROSS, cross_init),
     ],
 )
 def test_init_leaves_nothing_of_what_was_there(
