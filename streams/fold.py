@@ -12,6 +12,7 @@ from streams.events import Channel, Flag, Kind
 from streams.indicators import (
     branching_fit,
     bursts,
+    carry,
     cascade,
     funding,
     gates,
@@ -21,6 +22,7 @@ from streams.indicators import (
     open_interest,
     price,
     throttling,
+    turnover,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
 
@@ -34,6 +36,7 @@ HEARTBEAT, FEED_UP, FEED_DOWN, GAP = (
 )  # fmt: skip
 FIRST_CONTROL = int(Kind.INSTRUMENT)
 BACKFILL, SNAPSHOT = int(Flag.BACKFILL), int(Flag.SNAPSHOT)
+SAMPLED = int(Flag.SAMPLED)
 INCOMPLETE = int(Flag.SAMPLED | Flag.PARTIAL)
 TRADE_CHANNEL = int(Channel.TRADE)
 SMALLEST_PRICE, LIMIT = 1e-15, 1e15
@@ -50,13 +53,16 @@ def forced_at(c: Record, printed: float, time_ns: int) -> float:
 @kernel
 def _apply_liquidation(
     u: Record, c: Record, side: int, flags: int, quantity: float, notional: float, time_ns: int,
-    p: Record,
+    late_ns: int, p: Record,
 ) -> bool:  # fmt: skip
     """Take a forced order at once: it may open a burst and so a cascade before the next tick."""
     k = 0 if side > 0 else 1
     now_s = (time_ns - u.origin_ns) / NS_PER_S
     usd = liquidations.value_usd(flags, quantity, notional, c.price.mark, c.price.mark_ns, time_ns)
     before = liquidations.apply(u.liquidations, c.liquidations, k, flags, usd, time_ns, now_s, p)
+    if flags & SAMPLED:
+        at_s = throttling.clock_s(time_ns - late_ns, u.origin_ns, p)
+        throttling.step(c.throttling, at_s, usd, p)
     if not flags & INCOMPLETE:
         branching_fit.apply(u.branching, u.cascade, k, before, usd, time_ns, now_s, p)
         cascade.apply(u.cascade, k, before, usd, time_ns, now_s, p)
@@ -123,6 +129,7 @@ def _apply_flow(u: Record, c: Record, side: int, quantity: float, usd: float) ->
     if c.feed.aside == 1:
         return
     gates.trade(c.gates, usd if c.feed.inverse == 1 else quantity)
+    turnover.trade(c.turnover, usd if c.feed.inverse == 1 else quantity)
     heatmap.trade(c.heat, side, quantity, usd)
 
 
@@ -140,14 +147,20 @@ def _check_open_interest(
     amount = usd if c.feed.inverse == 1 else quantity
     if c.feed.channels & TRADE_CHANNEL == 0:
         gates.restart(c.gates)
-    elif amount == amount and gates.check_volume(c.gates, amount, time_ns):
+        turnover.restart(c.turnover)
+        return
+    if amount != amount:
+        return
+    if gates.check_volume(c.gates, amount, time_ns):
         counts.oi_volume_violation += 1
+    coin = 1.0 / c.open_interest.anchor if c.feed.inverse == 1 else 1.0
+    turnover.level(u.turnover, c.turnover, amount, coin, time_ns)
 
 
 @kernel
 def _apply_market(
     u: Record, contract: Record, kind: int, side: int, flags: int, time_ns: int, late_ns: int,
-    a: float, b: float, c: float, interval_ns: int, counts: Record, p: Record,
+    a: float, b: float, c: float, interval_ns: int, next_ns: int, counts: Record, p: Record,
 ) -> bool:  # fmt: skip
     """Take one market row; return whether it made the underlying speak."""
     if not sane(kind, a, b, c, contract.feed.inverse == 1) or (
@@ -164,7 +177,18 @@ def _apply_market(
         price.apply_mark(contract.price, time_ns, a, b, c)
         heatmap.mark(contract.heat, a)
     elif kind == FUNDING:
-        funding.apply(contract.funding, time_ns, a, interval_ns)
+        funding.apply(contract.funding, flags, time_ns, a, interval_ns)
+        if contract.feed.aside == 0:
+            carry.apply(
+                u.carry,
+                contract,
+                flags,
+                time_ns,
+                time_ns - late_ns,
+                a,
+                next_ns,
+                machine.ns(p.oi_hold_s),
+            )
     elif contract.feed.aside == 1:
         return False  # its open interest and forced orders are no part of the panel
     elif kind == OPEN_INTEREST:
@@ -175,7 +199,7 @@ def _apply_market(
     elif flags & SNAPSHOT:
         counts.old_news += 1
     else:
-        return _apply_liquidation(u, contract, side, flags, b, c, time_ns, p)
+        return _apply_liquidation(u, contract, side, flags, b, c, time_ns, late_ns, p)
     return False
 
 
@@ -191,6 +215,7 @@ def _apply_feed(c: Record, kind: int, channels: int, time_ns: int) -> None:
         c.feed.channels &= ~channels
     if kind != HEARTBEAT and channels & TRADE_CHANNEL:
         gates.restart(c.gates)
+        turnover.restart(c.turnover)
 
 
 @kernel
@@ -224,6 +249,7 @@ def _apply_row(
             row.b,
             row.c,
             words[6],
+            words[7],
             counts,
             p,
         )

@@ -49,7 +49,7 @@ UNDERLYING = np.dtype([
     ("deviations", HISTOGRAM),
     ("flow_cents", "f8"), ("effect_cents", "f8"),
     ("flow", PATH), ("effect", PATH),
-    ("change", HELD, (3,)),  # 15m, 1h, 4h
+    ("change", HELD, (4,)),  # 15m, 1h, 4h, 24h
     ("coverage", "f8"),
 ])  # fmt: skip
 WINDOWS = (("1m", 60), ("5m", 300), ("1h", 3600), ("4h", 14400), ("24h", 86400))
@@ -84,7 +84,7 @@ def underlying_init(u: Record) -> None:
     histogram_init(u.deviations)
     path_init(u.flow)
     path_init(u.effect)
-    for w in range(3):
+    for w in range(4):
         held_init(u.change[w])
 
 
@@ -248,9 +248,9 @@ def publish(
 def learn_sizes(
     u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float, p: Record
 ) -> None:
-    """Let the typical size of the coin change over 15m, 1h and 4h learn (EW standard deviation)."""
-    for w in range(3):
-        window_s = (900, 3600, 14400)[w]
+    """Let the typical size of the coin change over 15m, 1h, 4h and 24h learn (EW standard deviation)."""
+    for w in range(4):
+        window_s = (900, 3600, 14400, 86400)[w]
         moved, coverage = panel_change(contracts, members, count, time_ns, window_s)
         held_advance(u.change[w], dt_s, p.sigma_half_life_s)
         held_set(u.change[w], moved if coverage >= p.oi_panel_coverage else math.nan)

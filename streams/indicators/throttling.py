@@ -1,16 +1,29 @@
-"""Throttling: does each sampled liquidation feed follow the rule that its correction assumes?
+"""Throttling: which rule does each sampled liquidation feed follow, and how much does it hide by that?
 
-The correction of `liquidations` assumes a dead time after each print (method 4.3, model A). Every sampled
-contract's prints are tested while running; where they follow another rule, the corrected rates carry
-MODEL_REJECTED. `throttle_model` is the verdict on the sampled contract with the most open interest.
+Every sampled contract's prints are tested while running (method 4.3). Its rate is corrected by the model
+that the test found: a dead time after each print (A, also until there is a verdict) or a snapshot of the
+clock's period (B). Both estimates run all the time, so that a verdict changes the rate at once. A feed
+that follows neither rule is corrected by A and its rates carry MODEL_REJECTED. `throttle_model` is the
+verdict on the sampled contract with the most open interest.
+
+A snapshot's print is counted where its exchange time lies, up to a period before it was pushed.
 """
 
 import math
 
+import numpy as np
+
 from streams.events import Flag
-from streams.kernels.jit import Record, kernel
+from streams.kernels.jit import NS_PER_S, Record, kernel
+from streams.kernels.throttle import (
+    THROTTLE,
+    clock_snapshot_step,
+    throttle_init,
+    throttle_rate,
+    throttle_usd_rate,
+)
 from streams.kernels.throttle_model import (
-    DEAD_TIME,
+    NEITHER,
     THROTTLE_TEST,
     UNKNOWN,
     throttle_test_init,
@@ -18,12 +31,16 @@ from streams.kernels.throttle_model import (
     throttle_test_restart,
     throttle_verdict,
 )
+from streams.kernels.throttle_model import SNAPSHOT as SNAPSHOT_MODEL
 from streams.readings import Quality
 
 REJECTED, WARMUP = int(Quality.MODEL_REJECTED), int(Quality.WARMUP)
 SAMPLED, NO_NEWS = int(Flag.SAMPLED), int(Flag.SNAPSHOT | Flag.BACKFILL)
 
-CONTRACT = THROTTLE_TEST
+CONTRACT = np.dtype([
+    ("test", THROTTLE_TEST), ("verdict", "i8"),
+    ("snapshots", THROTTLE), ("started", "i8"),  # model B
+])  # fmt: skip
 READINGS = (
     (
         "throttle_model",
@@ -36,36 +53,72 @@ READINGS = (
 @kernel
 def contract_init(c: Record) -> None:
     """No print yet."""
-    throttle_test_init(c)
+    throttle_test_init(c.test)
+    c.verdict = UNKNOWN
+    c.started = 0
 
 
 @kernel
 def apply(c: Record, flags: int, exchange_ns: int, received_ns: int, p: Record) -> None:
     """Take a liquidation row's times as they are in the row: both may be late, their order counts."""
     if flags & SAMPLED and not flags & NO_NEWS:
-        throttle_test_note(c, exchange_ns, received_ns, p.dead_time_s, p.merge_gap_s)
+        throttle_test_note(c.test, exchange_ns, received_ns, p.dead_time_s, p.merge_gap_s)
+
+
+@kernel
+def clock_s(time_ns: int, origin_ns: int, p: Record) -> float:
+    """Return seconds since the full period before the origin: where clock snapshots are counted."""
+    period_ns = int(p.dead_time_s * NS_PER_S)
+    if period_ns <= 0:
+        return (time_ns - origin_ns) / NS_PER_S
+    return (time_ns - origin_ns // period_ns * period_ns) / NS_PER_S
+
+
+@kernel
+def step(c: Record, at_s: float, usd: float, p: Record) -> None:
+    """Let the snapshot estimate live on to `at_s`, where `usd` were printed if above 0."""
+    if p.dead_time_s <= 0.0:
+        return
+    if c.started == 0:
+        throttle_init(c.snapshots, at_s, p.throttle_prior_rate, p.throttle_snapshot_half_life_s)
+        c.started = 1
+    clock_snapshot_step(
+        c.snapshots, at_s, usd, p.dead_time_s, p.throttle_snapshot_half_life_s,
+        p.throttle_mark_half_life_s,
+    )  # fmt: skip
+
+
+@kernel
+def estimate(c: Record, dead_time: Record, cap_rate: float) -> tuple[float, bool]:
+    """Return the USD/s behind a sampled feed by the model it follows, and whether the cap cut it."""
+    if c.verdict == SNAPSHOT_MODEL and c.started == 1:
+        s = c.snapshots
+        return throttle_usd_rate(s, cap_rate), throttle_rate(s, math.inf) > cap_rate
+    return throttle_usd_rate(dead_time, cap_rate), throttle_rate(dead_time, math.inf) > cap_rate
 
 
 @kernel
 def publish(
     contracts: Record, members: Record, count: int, up: Record, r: Record, p: Record
 ) -> None:
-    """Write the verdict, and say of the corrected rates whether a feed contradicts their model."""
+    """Write the verdict, and say of the corrected rates whether a feed follows no model."""
     largest, model, rejected = -1.0, math.nan, 0
     for k in range(count):
         c = contracts[members[k]]
         if c.liquidations.sampled == 0:
             continue
+        t = c.throttling
         if not up[k]:
-            throttle_test_restart(c.throttling)
+            throttle_test_restart(t.test)
+            t.started = 0  # an outage is no live time
             continue
-        verdict = throttle_verdict(c.throttling, p.dead_time_s)
-        if verdict not in (UNKNOWN, DEAD_TIME):
+        t.verdict = throttle_verdict(t.test, p.dead_time_s)
+        if t.verdict == NEITHER:
             rejected = REJECTED
         weight = c.open_interest.weight
         usd = weight.mean if weight.observed_s > 0.0 else 0.0
         if usd > largest:
-            largest, model = usd, float(verdict)
+            largest, model = usd, float(t.verdict)
     r.throttle_model.value = model
     r.throttle_model.quality = rejected | (WARMUP if model == UNKNOWN else 0)
     r.liquidated_usd_per_s_10s_long.quality |= rejected
