@@ -145,7 +145,8 @@ def _markets(
         u.liquidations, contracts, members, count, up, time_ns, now_s, u.origin_ns, dt_s, p
     )
     liquidations.publish(u.liquidations, r, time_ns)
-    throttling.publish(contracts, members, count, up, r, p)
+    hidden_usd, complete_usd = liquidations.rates_10m(u.liquidations)
+    throttling.publish(contracts, members, count, up, hidden_usd, complete_usd, r, p)
     complete = u.liquidations.complete_live
     cascade.tick(u.cascade, u.price.last_return, complete, time_ns, now_s, dt_s, p)
     cascade.publish(u.cascade, r, n, complete, time_ns, p)

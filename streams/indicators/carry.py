@@ -137,8 +137,11 @@ def apply(
     next_ns: int, hold_ns: int,
 ) -> None:  # fmt: skip
     """Take a FUNDING row, after `funding.apply` has."""
-    settle_due(u, contract, time_ns, hold_ns)
     c, interval_ns = contract.carry, contract.funding.interval_ns
+    rolled = c.announced == 1 and next_ns - c.next_ns >= interval_ns // 2
+    if rolled and c.next_ns - time_ns <= MINUTE_NS:  # a venue whose clock is ahead of ours
+        time_ns = max(time_ns, c.next_ns)
+    settle_due(u, contract, time_ns, hold_ns)
     if flags & SETTLED:
         usd = _usd(contract.open_interest, time_ns, hold_ns)
         _confirm(u, c, exchange_ns, rate, usd, interval_ns)

@@ -1,5 +1,4 @@
-"""Funding apart: linear against inverse contracts, the dearest against the cheapest, and since when (3.3,
-3.4).
+"""Funding apart: linear against inverse, the dearest against the cheapest, since when (method 3.3, 3.4).
 
 Longs of inverse contracts are paid in coin and are often hedgers; their funding moves apart from that of
 linear ones. `funding_spread_apr` is the highest less the lowest excess of any contract, however thin: the

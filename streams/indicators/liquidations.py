@@ -222,6 +222,16 @@ def estimated_rate(u: Record, side: int, h: int) -> float:
 
 
 @kernel
+def rates_10m(u: Record) -> tuple[float, float]:
+    """Return USD/s over 10 minutes behind sampled feeds, corrected, and of all others; both sides."""
+    hidden = 0.0
+    for side in range(2):
+        s = u.hidden[side * 3 + 2]
+        hidden += s.mean if s.observed_s > 0.0 else 0.0
+    return hidden, point_rate(u.complete[0, 2] + u.complete[1, 2], 600.0)
+
+
+@kernel
 def _write(u: Record, side: int, h: int, raw: Record, estimated: Record) -> None:
     partial = 0 if u.coverage >= 0.999 else PARTIAL
     raw.value, estimated.value = raw_rate(u, side, h), estimated_rate(u, side, h)

@@ -6,6 +6,9 @@ clock's period (B). Both estimates run all the time, so that a verdict changes t
 that follows neither rule is corrected by A and its rates carry MODEL_REJECTED. `throttle_model` is the
 verdict on the sampled contract with the most open interest.
 
+`throttle_ratio` is the check from outside: forced USD per unit of open interest, corrected feeds over
+complete ones. It is no error to be far from 1 (venues differ), but a correction that runs away shows here.
+
 A snapshot's print is counted where its exchange time lies, up to a period before it was pushed.
 """
 
@@ -35,6 +38,7 @@ from streams.kernels.throttle_model import SNAPSHOT as SNAPSHOT_MODEL
 from streams.readings import Quality
 
 REJECTED, WARMUP = int(Quality.MODEL_REJECTED), int(Quality.WARMUP)
+CORRECTED = int(Quality.CORRECTED)
 SAMPLED, NO_NEWS = int(Flag.SAMPLED), int(Flag.SNAPSHOT | Flag.BACKFILL)
 
 CONTRACT = np.dtype([
@@ -46,6 +50,11 @@ READINGS = (
         "throttle_model",
         "label",
         "rule the largest sampled feed follows: 0 unknown, 1 dead time, 2 clock snapshot, 3 neither",
+    ),
+    (
+        "throttle_ratio",
+        "ratio",
+        "corrected forced USD of sampled feeds over that of complete ones, per open interest, 10 min",
     ),
 )
 
@@ -98,14 +107,34 @@ def estimate(c: Record, dead_time: Record, cap_rate: float) -> tuple[float, bool
 
 
 @kernel
+def ratio(sampled_usd: float, sampled_oi: float, complete_usd: float, complete_oi: float) -> float:
+    """Return forced USD per open interest of sampled feeds over that of complete ones; NaN if unknown.
+
+    >>> ratio(30.0, 3e9, 5.0, 1e9), ratio(30.0, 3e9, 0.0, 1e9)
+    (2.0, nan)
+    """
+    if not (sampled_oi > 0.0 and complete_usd > 0.0):
+        return math.nan
+    return sampled_usd / sampled_oi * complete_oi / complete_usd
+
+
+@kernel
 def publish(
-    contracts: Record, members: Record, count: int, up: Record, r: Record, p: Record
-) -> None:
-    """Write the verdict, and say of the corrected rates whether a feed follows no model."""
+    contracts: Record, members: Record, count: int, up: Record, hidden_usd: float,
+    complete_usd: float, r: Record, p: Record,
+) -> None:  # fmt: skip
+    """Write the verdict and whether a feed follows no model, and hold the correction against others.
+
+    `hidden_usd` and `complete_usd` are USD/s over 10 minutes of sampled and of all other feeds.
+    """
     largest, model, rejected = -1.0, math.nan, 0
+    sampled_oi = complete_oi = 0.0
     for k in range(count):
         c = contracts[members[k]]
+        weight = c.open_interest.weight
+        usd = weight.mean if weight.observed_s > 0.0 else 0.0
         if c.liquidations.sampled == 0:
+            complete_oi += usd if up[k] else 0.0
             continue
         t = c.throttling
         if not up[k]:
@@ -115,10 +144,11 @@ def publish(
         t.verdict = throttle_verdict(t.test, p.dead_time_s)
         if t.verdict == NEITHER:
             rejected = REJECTED
-        weight = c.open_interest.weight
-        usd = weight.mean if weight.observed_s > 0.0 else 0.0
+        sampled_oi += usd
         if usd > largest:
             largest, model = usd, float(t.verdict)
+    r.throttle_ratio.value = ratio(hidden_usd, sampled_oi, complete_usd, complete_oi)
+    r.throttle_ratio.quality = CORRECTED | rejected
     r.throttle_model.value = model
     r.throttle_model.quality = rejected | (WARMUP if model == UNKNOWN else 0)
     r.liquidated_usd_per_s_10s_long.quality |= rejected

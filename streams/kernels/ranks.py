@@ -64,7 +64,7 @@ def _move_bins(h: Record, shift: int) -> None:
 @kernel
 def _follow(h: Record, place: float, step: float) -> None:
     """Move the bins until `place` lies a quarter from the end that it left."""
-    shift = int(math.floor(place - (0.75 if place >= BINS else 0.25) * BINS))
+    shift = math.floor(place - (0.75 if place >= BINS else 0.25) * BINS)
     _move_bins(h, shift)
     h.middle *= math.exp(shift * step)
 

@@ -71,13 +71,23 @@ def _funding(w: World, start_ns: int, n: int) -> None:
 
 
 @kernel
+def _leverage(w: World, start_ns: int, n: int) -> None:
+    u = w.underlyings[w.k]
+    c, m, count, p = w.contracts, w.members, w.venues, w.settings[0]
+    for step in range(n):
+        now = start_ns + step * NS_PER_S
+        now_s = (now - u.origin_ns) / NS_PER_S
+        evaluate._leverage(u, c, m, count, now, 1.0, now_s, True, p)
+
+
+@kernel
 def _liquidations(w: World, start_ns: int, n: int) -> None:
     u = w.underlyings[w.k]
     c, m, count, p = w.contracts, w.members, w.venues, w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
         now_s = (now - u.origin_ns) / NS_PER_S
-        liquidations.tick(u.liquidations, c, m, count, w.up, now, now_s, 1.0, p)
+        liquidations.tick(u.liquidations, c, m, count, w.up, now, now_s, u.origin_ns, 1.0, p)
         liquidations.publish(u.liquidations, u.readings, now)
 
 
@@ -129,6 +139,7 @@ PARTS: dict[str, Loop] = {
     "price path": _price,
     "open interest": _open_interest,
     "funding": _funding,
+    "leverage": _leverage,
     "liquidations": _liquidations,
     "cascade intensity": _cascade,
     "bursts": _bursts,

@@ -53,7 +53,7 @@ class Market:
 def test_ten_billion_at_the_neutral_rate_pay_21_million_a_week() -> None:
     m = Market({A: 10e9})
     for t in range(300, WEEK + DAY + 301, 300):
-        m.fund(A, t - 200, 1e-4, next_s=(t // H8 + 1) * H8)
+        m.fund(A, t - 200, 1e-4, next_s=((t - 200) // H8 + 1) * H8)
         m.tick(t)
         if t % H8 == 300:
             settled = reading(m.engine, "carry_settled_usd_24h")
@@ -108,7 +108,7 @@ def test_shorts_pay_at_negative_rates() -> None:
     a, b = Market({A: 1e9}), Market({A: 1e9})
     for t in range(300, DAY + H8, 300):
         for m, sign in ((a, 1.0), (b, -1.0)):
-            m.fund(A, t - 200, sign * 3e-4, next_s=(t // H8 + 1) * H8)
+            m.fund(A, t - 200, sign * 3e-4, next_s=((t - 200) // H8 + 1) * H8)
             m.tick(t)
     for name in ("carry_settled_usd_24h", "carry_running_usd", "carry_drag_10x"):
         assert reading(a.engine, name) == -reading(b.engine, name) > 0.0
@@ -118,7 +118,7 @@ def test_a_settled_rate_replaces_the_estimate_and_is_the_surprise() -> None:
     m = Market({A: 1e9, B: 1e9})
     for t in range(60, H8 + 600, 60):
         for c in m.usd:
-            early = 1e-4 if t <= H8 - 120 else 1.5e-4  # the estimate rises in the last minute
+            early = 1e-4 if t < H8 else 1.5e-4  # the estimate rises in the last minute
             m.fund(c, t - 20, early, next_s=((t - 20) // H8 + 1) * H8)
         if t == H8 + 300:
             m.fund(A, t - 10, 1.8e-4, flags=SETTLED)
@@ -186,7 +186,7 @@ def test_an_outage_pays_nothing_that_is_not_known() -> None:
             m.fund(HOURLY, t - 30, 1e-5, next_s=((t - 30) // 3600 + 1) * 3600)
         m.tick(t)
         running = reading(m.engine, "carry_running_usd")
-        assert math.isnan(running) == (4970 + 2 * 3600 < t < 16_000 or t < 60)
+        assert math.isnan(running) == (4950 + 2 * 3600 < t < 16_000 or t <= 60)
     # 1 h, 2 h and 3 h at the last rate, 4 h not known, 5 h again
     assert m.engine._underlyings[0]["carry"]["cents"] == 4 * 1_000_000
 
@@ -225,7 +225,7 @@ def test_the_same_surprise_in_another_interval_is_the_same() -> None:
     for c in (A, HOURLY):
         m, every = Market({c: 1e9}), c.interval_s
         for t in range(60, every + 60, 60):
-            rate = (1e-4 if t <= every - 120 else 2e-4) * every / H8
+            rate = (1e-4 if t < every else 2e-4) * every / H8
             m.fund(c, t - 20, rate, next_s=every)
             m.tick(t)
         told.append(reading(m.engine, "funding_surprise_bp"))
@@ -237,3 +237,18 @@ def test_the_same_surprise_in_another_interval_is_the_same() -> None:
 )
 def test_drag_is_the_rate_on_margin(leverage: float, apr: float, drag: float) -> None:
     assert carry.drag(leverage, apr) == pytest.approx(drag, rel=1e-15)
+
+
+@pytest.mark.parametrize("early_s", [0.5, 30.0, 3000.0])
+def test_a_venue_that_looks_ahead_too_early_has_settled_and_one_that_reschedules_has_not(
+    early_s: float,
+) -> None:
+    m = Market({A: 1e9})
+    for t in range(60, H8, 60):
+        m.fund(A, t - 30, 1e-4, next_s=H8)
+        m.tick(t)
+    m.fund(A, H8 - early_s, 2e-4, next_s=2 * H8)
+    m.tick(H8 + 1)
+    m.tick(H8 + 2)
+    cents = m.engine._underlyings[0]["carry"]["cents"]
+    assert cents == (0 if early_s > 60.0 else 10_000_000)
