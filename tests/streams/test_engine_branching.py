@@ -132,10 +132,6 @@ def test_each_throttled_feed_is_corrected_by_the_model_it_follows(
     for second, engine in enumerate(throttled(shown, times)):
         if second > 300:
             rates.append(reading(engine, "liquidated_usd_per_s_60s_long"))
-    extra = (
-        reading(engine, "liquidated_usd_per_s_raw_10m_long") * 0.5
-    )  # beyond the complete feed's own
-    assert extra > 0.0
     complete = 50.0 * float((shown & (times % 5.0 < 1.0)).sum()) / 900.0
     assert np.mean(rates) - complete == pytest.approx(500.0, rel=0.12)
     assert reading(engine, "throttle_model") == model
@@ -150,8 +146,7 @@ def test_each_throttled_feed_is_corrected_by_the_model_it_follows(
 
 def test_a_feed_that_follows_no_rule_rejects_its_correction() -> None:
     times = poisson_times(np.random.default_rng(72), 2.0, 200.0)
-    for engine in throttled(np.ones(times.size, np.bool_), times):
-        pass
+    *_, engine = throttled(np.ones(times.size, np.bool_), times)
     assert reading(engine, "throttle_model") == 3.0
     for name in ("throttle_model", "throttle_ratio", "liquidated_usd_per_s_60s_long"):
         assert "MODEL_REJECTED" in quality(engine, name)

@@ -1,5 +1,7 @@
-"""Recorded days folded at their own resolution: readings are finite where there is something to read, of the
-right sign, equal to a plain computation from the files, and no coin amount ever inherits the price.
+"""Recorded days folded at their own resolution.
+
+Readings are finite where there is something to read and NaN where not, of the right sign, equal to a plain
+computation from the files, and no amount of coin ever inherits the price.
 """
 
 import math
