@@ -23,10 +23,8 @@ WARMUP, MODELLED, PARTIAL = (
 )
 ASSUMED = int(Quality.UNIT_ASSUMED)
 MIN_INSERTS = 200.0
-MCAP_STEP, ADV_STEP = (
-    0.015,
-    0.04,
-)  # widths of the percentiles' bins in ln: volume moves more than supply
+# Widths of the percentiles' bins in ln: volume moves more than supply.
+MCAP_STEP, ADV_STEP = 0.015, 0.03
 
 UNDERLYING = np.dtype([("supply", "f8"), ("to_mcap", RANKS), ("to_adv", RANKS)])
 READINGS = (
@@ -49,7 +47,7 @@ def underlying_init(u: Record) -> None:
 def coins(supply: float, time_ns: int) -> float:
     """Return how many coins there are at `time_ns`, `supply` being what `streams.supply` says.
 
-    >>> coins(7.0, 0), coins(BITCOIN, 1_713_571_767 * NS_PER_S)
+    >>> coins(7.0, 0), coins(BITCOIN, 1_713_571_767_000_000_000)
     (7.0, 19687500.0)
     """
     return bitcoin_at(bitcoin_height(time_ns)) if supply == BITCOIN else supply

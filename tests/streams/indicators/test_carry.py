@@ -244,7 +244,7 @@ def test_a_venue_that_looks_ahead_too_early_has_settled_and_one_that_reschedules
     early_s: float,
 ) -> None:
     m = Market({A: 1e9})
-    for t in range(60, H8, 60):
+    for t in range(60, H8 - round(early_s) - 59, 60):
         m.fund(A, t - 30, 1e-4, next_s=H8)
         m.tick(t)
     m.fund(A, H8 - early_s, 2e-4, next_s=2 * H8)
