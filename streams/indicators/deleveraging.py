@@ -109,7 +109,7 @@ def publish(
     moved, covered = week_change(contracts, members, count, time_ns)
     r.oi_change_7d.value = moved if covered >= p.oi_panel_coverage else math.nan
     then = level_at(u.flow, (time_ns // NS_PER_S - WEEK_S) // STEP_S)
-    r.oi_flow_usd_7d.value = (oi.flow_cents - then) / 100.0
+    r.oi_flow_usd_7d.value = (oi.flow_cents - then) / 100.0 if oi.coverage > 0.0 else math.nan
     r.oi_change_7d.coverage = r.oi_flow_usd_7d.coverage = covered
     r.oi_change_7d.quality = r.oi_flow_usd_7d.quality = 0 if covered >= 0.999 else PARTIAL
     known = oi.coverage >= p.oi_panel_coverage

@@ -194,8 +194,13 @@ def _publish_window(
     change.coverage = flow.coverage = effect.coverage = coverage
     change.quality = 0 if coverage >= 0.999 else PARTIAL
     flow.quality = effect.quality = change.quality
-    flow.value = (u.flow_cents - path_at(u.flow, time_ns, window_s)) / 100.0
-    effect.value = (u.effect_cents - path_at(u.effect, time_ns, window_s)) / 100.0
+    observed = u.coverage > 0.0  # nothing flowing is not the same as nothing seen
+    flow_cents, effect_cents = (
+        path_at(u.flow, time_ns, window_s),
+        path_at(u.effect, time_ns, window_s),
+    )
+    flow.value = (u.flow_cents - flow_cents) / 100.0 if observed else math.nan
+    effect.value = (u.effect_cents - effect_cents) / 100.0 if observed else math.nan
 
 
 @kernel
