@@ -82,7 +82,7 @@ def test_readings_are_finite_where_there_is_something_to_read_and_nan_where_not(
         "oi_flow_usd_24h", "oi_price_effect_usd_24h", "oi_drawdown_14d", "oi_to_mcap",
         "oi_to_mcap_rank_180d", "funding_apr", "funding_excess_apr", "funding_rank", "funding_spread_apr",
         "funding_hours_long", "funding_hours_short", "carry_settled_usd_24h", "carry_running_usd",
-        "carry_drag_10x", "funding_stress_long", "crowding_long",
+        "carry_drag_10x", "funding_stress_long",
     ):  # fmt: skip
         assert np.isfinite(path[reading_name][day_and_more]).all(), reading_name
     for reading_name in ABSENT:
@@ -90,7 +90,7 @@ def test_readings_are_finite_where_there_is_something_to_read_and_nan_where_not(
     week = path["oi_change_7d"]
     assert np.isnan(week[: 6 * 288]).all()
     assert np.isfinite(week[7 * 288 + 40 :]).all()
-    for share in ("funding_rank", "oi_to_mcap_rank_180d", "funding_stress_long", "crowding_long"):
+    for share in ("funding_rank", "oi_to_mcap_rank_180d", "funding_stress_long"):
         known = path[share][~np.isnan(path[share])]
         assert ((known >= 0.0) & (known <= 1.0)).all(), share
     assert (path["oi_drawdown_14d"][day_and_more] <= 1e-12).all()
