@@ -237,6 +237,7 @@ METHOD_RANGES: Final = (
     MethodRange("hawkes_cross", 0, 0.99, "events/event", "Excitation by the other side."),
     MethodRange("vol_half_lives_s", 1, 3650 * DAY_S, "s", "Memories of realised variance."),
     MethodRange("heat_brackets", 20_200_101, 20_991_231, "date", "Table of maintenance margins."),
+    MethodRange("leverage_supply", 20_200_101, 20_991_231, "date", "Table of circulating coins."),
     MethodRange("heat_phi_episodes", 1, 1e6, "episodes", "Episodes that calibrate the level."),
     MethodRange("heat_prior", 0, 1, "share", "Leverage that positions are opened with."),
     MethodRange("vol_clip", 1, 100, "deviations", "Largest step the usual spread takes in."),

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from streams.brackets import DATE as BRACKETS_DATE
+from streams.supply import DATE as SUPPLY_DATE
 
 DAY_S = 86_400.0
 
@@ -34,6 +35,8 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     oi_rank_half_life_s: float = 30 * DAY_S
     oi_warm_s: float = 14 * DAY_S
     oi_z_floor: float = 0.005  # smallest scale of ln(OI) deviations, fit
+    leverage_rank_half_life_s: float = 180 * DAY_S
+    leverage_supply: int = SUPPLY_DATE  # which table of circulating coins, see streams.supply
 
     # funding
     neutral_rate_8h: float = 0.0001  # the exchanges' interest component; others in streams.neutral
@@ -42,12 +45,16 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     premium_half_life_s: float = 8 * 3600.0
     persist_half_life_s: float = 72 * 3600.0
     persist_apr: float = 0.10  # fit
+    funding_hours_leave_apr: float = (
+        0.07  # hours above persist_apr are counted until below this, fit
+    )
     funding_coverage: float = 0.5
 
     # liquidations
     merge_gap_s: float = 0.1
     dead_time_s: float = 1.0
     throttle_half_life_s: float = 5.0
+    throttle_snapshot_half_life_s: float = 3.0
     throttle_mark_half_life_s: float = 60.0
     throttle_prior_rate: float = 0.02
     throttle_cap_rate: float = 100.0
@@ -79,6 +86,7 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     burst_dominance: float = 0.6
     burst_end_share: float = 0.2
     burst_end_s: float = 60.0
+    burst_end_quantile: float = 0.95
     burst_merge_s: float = 120.0
     intensity_rank_half_life_s: float = 90 * DAY_S
 

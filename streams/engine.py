@@ -25,6 +25,7 @@ from streams.fold import CONTROL, DONE, SAID, fold_rows
 from streams.groups import group_of, venue_code
 from streams.history import Hold
 from streams.indicators.funding import LONGEST_NS, SHORTEST_NS
+from streams.indicators.funding_view import view as funding_view
 from streams.indicators.heatmap_view import view
 from streams.kernels.jit import NS_PER_S
 from streams.neutral import neutral_8h
@@ -43,6 +44,7 @@ from streams.state import (
     excitation,
     params,
 )
+from streams.supply import supply_of
 
 SNAPSHOT_SCHEMA = 2
 
@@ -245,6 +247,7 @@ class Engine:
             self._index[underlying] = k
             self._open.append(False)
             self._grow(contracts=len(self._ids), underlyings=k + 1)
+            self._underlyings[k]["leverage"]["supply"] = supply_of(underlying)
         if (self._asides[k] == MAX_ASIDE) if aside else (self._sizes[k] == MAX_CONTRACTS):
             self._counts[0]["unknown_instrument"] += 1
             return None
@@ -333,6 +336,7 @@ class Engine:
             "short": machine_state(u["machine"][1]),
             "venues": sorted({self._venues[m] for m in self._members[k, : self._sizes[k]]}),
             "gates": self._gates(k),
+            "funding": self._funding(k),
             "readings": readings,
             "config_hash": self._hash,
             "code_version": CODE_VERSION,
@@ -352,6 +356,11 @@ class Engine:
                     "last": rfc3339(int(gate["tripped_ns"])),
                 })  # fmt: skip
         return found
+
+    def _funding(self, k: int) -> dict[str, Any] | None:
+        slots = self._members[k, : self._sizes[k]]
+        venues = [self._venues[slot] for slot in slots]
+        return funding_view(self._contracts[slots], venues, int(self._underlyings[k]["tick_ns"]))
 
     def heatmap(self, underlying: str) -> dict[str, Any]:
         """Return the liquidation heatmap of an underlying as plain JSON values, all MODELLED.

@@ -9,11 +9,14 @@ from streams.indicators import (
     branching,
     branching_fit,
     bursts,
+    carry,
     cascade,
+    deleveraging,
     feeds,
     flow_outputs,
     flows,
     funding,
+    funding_split,
     gates,
     groups,
     heatmap,
@@ -23,6 +26,7 @@ from streams.indicators import (
     impact,
     information,
     lead_lag,
+    leverage,
     liquidations,
     open_interest,
     premia,
@@ -30,6 +34,7 @@ from streams.indicators import (
     quadrant,
     throttling,
     trade_paths,
+    turnover,
     volatility,
     volatility_regime,
 )
@@ -53,6 +58,9 @@ def contract_init(c: Record) -> None:
     liquidations.contract_init(c.liquidations)
     throttling.contract_init(c.throttling)
     gates.contract_init(c.gates)
+    deleveraging.contract_init(c.deleveraging)
+    turnover.contract_init(c.turnover)
+    carry.contract_init(c.carry)
     heatmap.contract_init(c.heat)
     flows.contract_init(c.flows)
     trade_paths.contract_init(c.path)
@@ -66,7 +74,12 @@ def underlying_init(u: Record) -> None:
     u.taker_usd[:, :] = 0.0
     price.underlying_init(u.price)
     open_interest.underlying_init(u.open_interest)
+    deleveraging.underlying_init(u.deleveraging)
+    turnover.underlying_init(u.turnover)
+    leverage.underlying_init(u.leverage)
     funding.underlying_init(u.funding)
+    funding_split.underlying_init(u.funding_split)
+    carry.underlying_init(u.carry)
     liquidations.underlying_init(u.liquidations)
     cascade.underlying_init(u.cascade)
     branching_fit.underlying_init(u.branching)
@@ -108,6 +121,30 @@ def _live_channels(
 
 
 @kernel
+def _volumes_24h(r: Record) -> tuple[float, float]:  # noqa: ARG001
+    """Return the USD traded in 24 hours on perpetuals and on spot markets; NaN is unknown."""
+    return math.nan, math.nan
+
+
+@kernel
+def _leverage(
+    u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float,
+    now_s: float, live: bool, p: Record,
+) -> None:  # fmt: skip
+    """Write what open interest has done over days, what it hides, and what it costs to hold."""
+    r, oi = u.readings, u.open_interest
+    deleveraging.tick(u.deleveraging, oi, contracts, members, count, time_ns)
+    deleveraging.publish(u.deleveraging, oi, contracts, members, count, r, time_ns, p)
+    turnover.publish(u.turnover, contracts, members, count, r, time_ns, live, p)
+    perp_usd, spot_usd = _volumes_24h(r)
+    known = oi.coverage >= p.oi_panel_coverage
+    leverage.publish(u.leverage, r, perp_usd, spot_usd, time_ns, dt_s, now_s, known, p)
+    funding_split.tick(u.funding_split, contracts, members, count, r, time_ns, dt_s, p)
+    flush_ns = max(u.machine[0].flush_ns, u.machine[1].flush_ns)
+    carry.tick(u.carry, contracts, members, count, flush_ns, r, time_ns, dt_s, p)
+
+
+@kernel
 def _markets(
     u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float,
     now_s: float, live: bool, p: Record, n: Record, work: Record, up: Record,
@@ -124,10 +161,14 @@ def _markets(
     open_interest.learn_sizes(u.open_interest, contracts, members, count, r, time_ns, dt_s, p)
     funding.tick(contracts, members, count, r, time_ns, dt_s, live, p, work)
     funding.publish(u.funding, r, dt_s, now_s, p)
+    _leverage(u, contracts, members, count, time_ns, dt_s, now_s, live, p)
     _live_channels(contracts, members, count, LIQUIDATION_CHANNEL, time_ns, p, up)
-    liquidations.tick(u.liquidations, contracts, members, count, up, time_ns, now_s, dt_s, p)
+    liquidations.tick(
+        u.liquidations, contracts, members, count, up, time_ns, now_s, u.origin_ns, dt_s, p
+    )
     liquidations.publish(u.liquidations, r, time_ns)
-    throttling.publish(contracts, members, count, up, r)
+    hidden_usd, complete_usd = liquidations.rates_10m(u.liquidations)
+    throttling.publish(contracts, members, count, up, hidden_usd, complete_usd, r)
     complete = u.liquidations.complete_live
     cascade.tick(u.cascade, u.price.last_return, complete, time_ns, now_s, dt_s, p)
     cascade.publish(u.cascade, r, n, complete, time_ns, p)

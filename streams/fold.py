@@ -12,6 +12,7 @@ from streams.events import Channel, Flag, Kind
 from streams.indicators import (
     branching_fit,
     bursts,
+    carry,
     cascade,
     flows,
     funding,
@@ -25,6 +26,7 @@ from streams.indicators import (
     price,
     throttling,
     trade_paths,
+    turnover,
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
 
@@ -38,6 +40,7 @@ HEARTBEAT, FEED_UP, FEED_DOWN, GAP = (
 )  # fmt: skip
 FIRST_CONTROL = int(Kind.INSTRUMENT)
 BACKFILL, SNAPSHOT = int(Flag.BACKFILL), int(Flag.SNAPSHOT)
+SAMPLED = int(Flag.SAMPLED)
 INCOMPLETE = int(Flag.SAMPLED | Flag.PARTIAL)
 TRADE_CHANNEL = int(Channel.TRADE)
 SMALLEST_PRICE, LIMIT = 1e-15, 1e15
@@ -54,13 +57,16 @@ def forced_at(c: Record, printed: float, time_ns: int) -> float:
 @kernel
 def _apply_liquidation(
     u: Record, c: Record, side: int, flags: int, quantity: float, notional: float, time_ns: int,
-    p: Record,
+    late_ns: int, p: Record,
 ) -> bool:  # fmt: skip
     """Take a forced order at once: it may open a burst and so a cascade before the next tick."""
     k = 0 if side > 0 else 1
     now_s = (time_ns - u.origin_ns) / NS_PER_S
     usd = liquidations.value_usd(flags, quantity, notional, c.price.mark, c.price.mark_ns, time_ns)
     before = liquidations.apply(u.liquidations, c.liquidations, k, flags, usd, time_ns, now_s, p)
+    if flags & SAMPLED:
+        at_s = throttling.clock_s(time_ns - late_ns, u.origin_ns, p)
+        throttling.step(c.throttling, at_s, usd, p)
     if not flags & INCOMPLETE:
         branching_fit.apply(u.branching, u.cascade, k, before, usd, time_ns, now_s, p)
         cascade.apply(u.cascade, k, before, usd, time_ns, now_s, p)
@@ -130,6 +136,7 @@ def _apply_flow(u: Record, c: Record, side: int, quantity: float, usd: float) ->
     if c.feed.aside == 1:
         return
     gates.trade(c.gates, usd if c.feed.inverse == 1 else quantity)
+    turnover.trade(c.turnover, usd if c.feed.inverse == 1 else quantity)
     heatmap.trade(c.heat, side, quantity, usd)
 
 
@@ -147,14 +154,32 @@ def _check_open_interest(
     amount = usd if c.feed.inverse == 1 else quantity
     if c.feed.channels & TRADE_CHANNEL == 0:
         gates.restart(c.gates)
-    elif amount == amount and gates.check_volume(c.gates, amount, time_ns):
+        turnover.restart(c.turnover)
+        return
+    if amount != amount:
+        return
+    if gates.check_volume(c.gates, amount, time_ns):
         counts.oi_volume_violation += 1
+    coin = 1.0 / c.open_interest.anchor if c.feed.inverse == 1 else 1.0
+    turnover.level(u.turnover, c.turnover, amount, coin, time_ns)
+
+
+@kernel
+def _apply_funding(
+    u: Record, c: Record, flags: int, time_ns: int, late_ns: int, rate: float, interval_ns: int,
+    next_ns: int, p: Record,
+) -> None:  # fmt: skip
+    """Take a rate; of perpetuals it is also paid on open interest."""
+    funding.apply(c.funding, flags, time_ns, rate, interval_ns)
+    if c.feed.aside == 0:
+        hold_ns = machine.ns(p.oi_hold_s)
+        carry.apply(u.carry, c, flags, time_ns, time_ns - late_ns, rate, next_ns, hold_ns)
 
 
 @kernel
 def _apply_market(
     u: Record, contract: Record, kind: int, side: int, flags: int, time_ns: int, late_ns: int,
-    a: float, b: float, c: float, interval_ns: int, counts: Record, p: Record,
+    a: float, b: float, c: float, interval_ns: int, next_ns: int, counts: Record, p: Record,
 ) -> bool:  # fmt: skip
     """Take one market row; return whether it made the underlying speak."""
     if not sane(kind, a, b, c, contract.feed.inverse == 1) or (
@@ -171,7 +196,7 @@ def _apply_market(
         price.apply_mark(contract.price, time_ns, a, b, c)
         heatmap.mark(contract.heat, a)
     elif kind == FUNDING:
-        funding.apply(contract.funding, time_ns, a, interval_ns)
+        _apply_funding(u, contract, flags, time_ns, late_ns, a, interval_ns, next_ns, p)
     elif contract.feed.aside == 1:  # its open interest and forced orders are no part of the panel
         if kind == OPEN_INTEREST and not groups.take_open_interest(
             contract, time_ns - late_ns, a, b, c
@@ -185,7 +210,7 @@ def _apply_market(
     elif flags & SNAPSHOT:
         counts.old_news += 1
     else:
-        return _apply_liquidation(u, contract, side, flags, b, c, time_ns, p)
+        return _apply_liquidation(u, contract, side, flags, b, c, time_ns, late_ns, p)
     return False
 
 
@@ -201,6 +226,7 @@ def _apply_feed(c: Record, kind: int, channels: int, time_ns: int) -> None:
         c.feed.channels &= ~channels
     if kind != HEARTBEAT and channels & TRADE_CHANNEL:
         gates.restart(c.gates)
+        turnover.restart(c.turnover)
 
 
 @kernel
@@ -244,6 +270,7 @@ def _apply_row(
             row.b,
             row.c,
             words[6],
+            words[7],
             counts,
             p,
         )

@@ -3,9 +3,10 @@
 A burst of a side opens when its estimated 10-second USD rate exceeds both an absolute floor (a share of
 open interest per minute) and, once 90 days of it are known, its 99.5th percentile, with at least five
 orders in 30 s and the side holding 60 % of the flow. It is over when the rate has been below 20 % of its
-peak for 60 s; if it flares up again within 120 s it was one burst. What is left above the floor after that
-is its tail, and opens no other until it has fallen below the floor or grown to that 20 % again. USD are what
-the feeds printed (raw) and the integral of the corrected rate (estimated).
+peak for 60 s, or falls below its own 95th percentile of 90 days; if it flares up again within 120 s it was
+one burst. What is left above the floor after that is its tail, and opens no other until it has fallen
+below the floor or grown to that 20 % again. USD are what the feeds printed (raw) and the integral of the
+corrected rate (estimated).
 """
 
 import math
@@ -141,15 +142,24 @@ def _follow(b: Record, rate: float, price: float, oi: float, down: bool, time_ns
 
 
 @kernel
-def _fade(b: Record, rate: float, time_ns: int, p: Record) -> None:
-    if rate >= p.burst_end_share * b.peak_usd_per_s:
+def usual(b: Record, rate: float, oi_usd: float, now_s: float, p: Record) -> bool:
+    """Return whether the rate is below its 95th percentile; False while that is not known."""
+    if not (oi_usd > 0.0 and histogram_warm(b.rates, now_s, p.intensity_rank_half_life_s, 200.0)):
+        return False
+    return rate * 60.0 / oi_usd < histogram_quantile(b.rates, p.burst_end_quantile, RATE_SCALE)
+
+
+@kernel
+def _fade(b: Record, rate: float, is_usual: bool, time_ns: int, p: Record) -> None:
+    """Close the burst when it has been quiet, or at once when the rate is usual again."""
+    if not is_usual and rate >= p.burst_end_share * b.peak_usd_per_s:
         b.quiet_ns = 0
         b.phase = OPEN
         return
     if b.quiet_ns == 0:
         b.quiet_ns = time_ns
     quiet_s = (time_ns - b.quiet_ns) / NS_PER_S
-    if b.phase == OPEN and quiet_s >= p.burst_end_s:
+    if b.phase == OPEN and (is_usual or quiet_s >= p.burst_end_s):
         b.phase, b.end_ns = FADING, b.quiet_ns
     if b.phase == FADING and quiet_s >= p.burst_end_s + p.burst_merge_s:
         b.phase, b.said, b.spent = IDLE, ENDED, 1
@@ -176,7 +186,7 @@ def step(
     _follow(b, rate, price, oi, down, time_ns)
     if dt_s <= 0.0:
         return
-    _fade(b, rate, time_ns, p)
+    _fade(b, rate, usual(b, rate, oi_usd, now_s, p), time_ns, p)
     if b.phase != IDLE and b.said == NONE and time_ns - b.told_ns >= PROGRESS_NS:
         b.told_ns, b.said = time_ns, PROGRESS
 

@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from streams.events import Flag
 from streams.kernels.decay import (
     HELD,
     held_advance,
@@ -37,6 +38,7 @@ from streams.readings import Quality
 WARMUP = int(Quality.WARMUP)
 PARTIAL = int(Quality.PARTIAL_COVERAGE)
 DISAGREE = int(Quality.PARTIAL_COVERAGE)  # one thin venue is pulling the mean
+SETTLED = int(Flag.SETTLED)
 YEAR_NS = 8760 * 3600 * NS_PER_S
 EIGHT_HOURS_NS = 8 * 3600 * NS_PER_S
 SHORTEST_NS, LONGEST_NS = 60 * NS_PER_S, 31 * 86_400 * NS_PER_S
@@ -48,6 +50,7 @@ MIN_INSERTS = 200.0
 CONTRACT = np.dtype([
     ("rate", "f8"), ("interval_ns", "i8"), ("time_ns", "i8"),
     ("neutral_8h", "f8"),  # see streams.neutral; NaN before the contract is announced
+    ("running_ns", "i8"),  # the last estimate: where a venue sends them, what it settled is no level
     ("premium_fast", HELD), ("premium_slow", HELD),
 ])  # fmt: skip
 UNDERLYING = np.dtype([
@@ -76,7 +79,7 @@ READINGS = (
 def contract_init(c: Record) -> None:
     """Nothing is known yet."""
     c.rate = c.neutral_8h = math.nan
-    c.interval_ns = c.time_ns = 0
+    c.interval_ns = c.time_ns = c.running_ns = 0
     held_init(c.premium_fast)
     held_init(c.premium_slow)
 
@@ -114,12 +117,19 @@ def plausible_interval(interval_ns: int) -> bool:
 
 
 @kernel
-def apply(c: Record, time_ns: int, rate: float, interval_ns: int) -> None:
-    """Take a FUNDING row; an interval of 0 keeps the last known one."""
-    c.rate = rate
-    c.time_ns = time_ns
+def apply(c: Record, flags: int, time_ns: int, rate: float, interval_ns: int) -> None:
+    """Take a FUNDING row; an interval of 0 keeps the last known one.
+
+    What was settled tells of the time before: it is the level only of a venue that sends no estimates.
+    """
     if interval_ns > 0:
         c.interval_ns = interval_ns
+    if not flags & SETTLED:
+        c.running_ns = time_ns
+    elif c.running_ns > 0 and time_ns - c.running_ns <= 2 * c.interval_ns:
+        return
+    c.rate = rate
+    c.time_ns = time_ns
 
 
 @kernel

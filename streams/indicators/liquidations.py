@@ -6,8 +6,8 @@ weighted over 10 s, 60 s and 10 min:
 
 * raw: what the feeds printed, a floor;
 * estimated: complete and partial feeds as printed plus, for sampled feeds, ``rate = N / live time`` of the
-  dead-time model times the EW mean size, split by the sides' recent USD (method 4.3). Never fed to the
-  Hawkes model.
+  model that the feed follows (`throttling`) times the EW mean size, split by the sides' recent USD (method
+  4.3). Never fed to the Hawkes model. Where the cap cut a rate it is a floor again: THROTTLED_SOURCE.
 """
 
 import math
@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from streams.events import Flag
+from streams.indicators import throttling
 from streams.kernels.decay import (
     HELD,
     decay,
@@ -26,7 +27,7 @@ from streams.kernels.decay import (
 )
 from streams.kernels.jit import NS_PER_S, Record, kernel
 from streams.kernels.path import DAY, DAY_S, ring_at, ring_put
-from streams.kernels.throttle import THROTTLE, dead_time_step, throttle_init, throttle_usd_rate
+from streams.kernels.throttle import THROTTLE, dead_time_step, throttle_init
 from streams.kernels.windows import level_init
 from streams.readings import Quality
 
@@ -48,7 +49,7 @@ UNDERLYING = np.dtype([
     ("raw", "f8", (2, 3)), ("complete", "f8", (2, 3)),  # EW sums by side and half-life
     ("sum_ns", "i8"),
     ("hidden", HELD, (6,)),  # corrected USD/s of sampled feeds, by side and half-life
-    ("coverage", "f8"), ("complete_live", "i8"), ("any_sampled", "i8"),
+    ("coverage", "f8"), ("complete_live", "i8"), ("any_sampled", "i8"), ("capped", "i8"),
     ("cents", "f8", (2,)), ("day", DAY, (2,)),  # printed since the start, and as it was the last day
 ])  # fmt: skip
 SIDES = ("long", "short")
@@ -74,7 +75,7 @@ def contract_init(c: Record) -> None:
 @kernel
 def underlying_init(u: Record) -> None:
     """No flow yet; coverage unknown means none."""
-    u.sum_ns = u.complete_live = u.any_sampled = 0
+    u.sum_ns = u.complete_live = u.any_sampled = u.capped = 0
     u.coverage = 0.0
     for side in range(2):
         u.cents[side] = 0.0
@@ -159,22 +160,25 @@ def apply(
 
 
 @kernel
-def _hidden_rate(c: Record, side: int, cap: float) -> float:
+def _hidden(contract: Record, cap: float) -> tuple[float, float, bool]:
+    """Return the estimated USD/s of a sampled feed by side, and whether the cap cut them."""
+    c = contract.liquidations
     total = c.side_usd[0] + c.side_usd[1]
     if c.started == 0 or total <= 0.0:
-        return 0.0
-    return throttle_usd_rate(c.throttle, cap) * c.side_usd[side] / total
+        return 0.0, 0.0, False
+    rate, capped = throttling.estimate(contract.throttling, c.throttle, cap)
+    return rate * c.side_usd[0] / total, rate * c.side_usd[1] / total, capped
 
 
 @kernel
 def tick(
     u: Record, contracts: Record, members: Record, count: int, live: Record, time_ns: int,
-    now_s: float, dt_s: float, p: Record,
+    now_s: float, origin_ns: int, dt_s: float, p: Record,
 ) -> None:  # fmt: skip
     """Advance all rates. `live[k]` says whether the k-th contract's liquidation channel is up."""
     advance(u, time_ns)
     weight = covered = long = short = 0.0
-    u.complete_live = u.any_sampled = 0
+    u.complete_live = u.any_sampled = u.capped = 0
     for k in range(count):
         contract = contracts[members[k]]
         c = contract.liquidations
@@ -192,8 +196,11 @@ def tick(
         if c.sampled:
             u.any_sampled = 1
             _run_throttle(c, now_s, p)
-            long += _hidden_rate(c, 0, p.throttle_cap_rate)
-            short += _hidden_rate(c, 1, p.throttle_cap_rate)
+            throttling.step(contract.throttling, throttling.clock_s(time_ns, origin_ns, p), 0.0, p)
+            of_long, of_short, capped = _hidden(contract, p.throttle_cap_rate)
+            long += of_long
+            short += of_short
+            u.capped |= 1 if capped else 0
     u.coverage = covered / weight if weight > 0.0 else 0.0
     for h in range(3):
         a = held_weight(dt_s, (10.0, 60.0, 600.0)[h])
@@ -224,12 +231,24 @@ def estimated_rate(u: Record, side: int, h: int) -> float:
 
 
 @kernel
+def rates_10m(u: Record) -> tuple[float, float]:
+    """Return USD/s over 10 minutes behind sampled feeds, corrected, and of all others; both sides."""
+    hidden = 0.0
+    for side in range(2):
+        s = u.hidden[side * 3 + 2]
+        hidden += s.mean if s.observed_s > 0.0 else 0.0
+    return hidden, point_rate(u.complete[0, 2] + u.complete[1, 2], 600.0)
+
+
+@kernel
 def _write(u: Record, side: int, h: int, raw: Record, estimated: Record) -> None:
     partial = 0 if u.coverage >= 0.999 else PARTIAL
     raw.value, estimated.value = raw_rate(u, side, h), estimated_rate(u, side, h)
     raw.coverage = estimated.coverage = u.coverage
     raw.quality = partial | (THROTTLED if u.any_sampled else 0)
     estimated.quality = partial | (CORRECTED if u.any_sampled else 0)
+    if u.capped:
+        estimated.quality |= THROTTLED
 
 
 @kernel

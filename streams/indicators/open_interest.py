@@ -55,7 +55,7 @@ CONTRACT = np.dtype([
 UNDERLYING = np.dtype([
     ("log_oi", "f8"), ("chained", "i8"),
     ("mean", HELD),
-    ("change", HELD, (3,)),  # 15m, 1h, 4h
+    ("change", HELD, (4,)),  # 15m, 1h, 4h, 24h
     ("coverage", "f8"),
     ("flow_cents", "f8"), ("effect_cents", "f8"),
     ("deviations", HISTOGRAM),
@@ -93,7 +93,7 @@ def underlying_init(u: Record) -> None:
     histogram_init(u.deviations)
     path_init(u.flow)
     path_init(u.effect)
-    for w in range(3):
+    for w in range(4):
         held_init(u.change[w])
 
 
@@ -204,8 +204,13 @@ def _publish_window(
     change.coverage = flow.coverage = effect.coverage = coverage
     change.quality = 0 if coverage >= 0.999 else PARTIAL
     flow.quality = effect.quality = change.quality
-    flow.value = (u.flow_cents - path_at(u.flow, time_ns, window_s)) / 100.0
-    effect.value = (u.effect_cents - path_at(u.effect, time_ns, window_s)) / 100.0
+    observed = u.coverage > 0.0  # nothing flowing is not the same as nothing seen
+    flow_cents, effect_cents = (
+        path_at(u.flow, time_ns, window_s),
+        path_at(u.effect, time_ns, window_s),
+    )
+    flow.value = (u.flow_cents - flow_cents) / 100.0 if observed else math.nan
+    effect.value = (u.effect_cents - effect_cents) / 100.0 if observed else math.nan
 
 
 @kernel
@@ -259,16 +264,17 @@ def learn_sizes(
     u: Record, contracts: Record, members: Record, count: int, r: Record, time_ns: int,
     dt_s: float, p: Record,
 ) -> None:  # fmt: skip
-    """Let the typical size of the coin change over 15m, 1h and 4h learn (EW standard deviation).
+    """Let the typical size of the coin change over 15m, 1h, 4h and 24h learn (EW standard deviation).
 
     To be called after `publish`, whose changes it takes.
     """
     moved, coverage = panel_change(contracts, members, count, time_ns, 900)
     quarter = moved if coverage >= p.oi_panel_coverage else math.nan
+    changes = (quarter, r.oi_change_1h.value, r.oi_change_4h.value, r.oi_change_24h.value)
     a = held_weight(dt_s, p.sigma_half_life_s)
-    for w in range(3):
+    for w in range(4):
         held_step(u.change[w], dt_s, a)
-        held_set(u.change[w], (quarter, r.oi_change_1h.value, r.oi_change_4h.value)[w])
+        held_set(u.change[w], changes[w])
 
 
 @kernel

@@ -84,14 +84,24 @@ def _funding(w: World, start_ns: int, seconds: int) -> None:
 
 
 @kernel
+def _leverage(w: World, start_ns: int, seconds: int) -> None:
+    for step in range(seconds * TICK_OF):
+        k, now = _turn(start_ns, step)
+        u, p = w.underlyings[k], w.settings[0]
+        now_s = (now - u.origin_ns) / NS_PER_S
+        evaluate._leverage(u, w.contracts, w.members[k], w.sizes[k], now, 1.0, now_s, True, p)
+
+
+@kernel
 def _liquidations(w: World, start_ns: int, seconds: int) -> None:
     for step in range(seconds * TICK_OF):
         k, now = _turn(start_ns, step)
         u, p = w.underlyings[k], w.settings[0]
         c, m, count, now_s = w.contracts, w.members[k], w.sizes[k], (now - u.origin_ns) / NS_PER_S
-        liquidations.tick(u.liquidations, c, m, count, w.up, now, now_s, 1.0, p)
+        liquidations.tick(u.liquidations, c, m, count, w.up, now, now_s, u.origin_ns, 1.0, p)
         liquidations.publish(u.liquidations, u.readings, now)
-        throttling.publish(c, m, count, w.up, u.readings)
+        hidden, complete = liquidations.rates_10m(u.liquidations)
+        throttling.publish(c, m, count, w.up, hidden, complete, u.readings)
 
 
 @kernel
@@ -178,6 +188,7 @@ PARTS: dict[str, Part] = {
     "price path": _price,
     "open interest": _open_interest,
     "funding": _funding,
+    "leverage": _leverage,
     "liquidations": _liquidations,
     "cascade intensity": _cascade,
     "branching": _branching,

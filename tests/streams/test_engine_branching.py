@@ -2,12 +2,17 @@
 
 import math
 import random
+from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from streams.config import MethodConfig
 from streams.engine import Engine
 from streams.events import Channel, Flag, Side
+from streams.kernels.throttle import throttle_rate
+from tests.reference.kernels.feeds import clock_snapshot, dead_time, poisson_times
 from tests.reference.log import Contract, Log, play, reading
 
 COMPLETE, SAMPLED = Contract("alpha", "BTC"), Contract("gamma", "BTC", sampled=True)
@@ -92,29 +97,71 @@ def test_a_gap_of_the_complete_feed_makes_it_unknown_and_is_no_exposure() -> Non
     assert float(g["exposure_s"] - f["exposure_s"]) == pytest.approx(missing, rel=0.02)
 
 
-@pytest.mark.parametrize(("snapshots", "model"), [(False, 1.0), (True, 2.0)])
-def test_a_sampled_feed_that_follows_another_rule_rejects_its_correction(
-    snapshots: bool, model: float
-) -> None:
-    rng = random.Random(71)
+def throttled(shown: npt.NDArray[np.bool_], times: npt.NDArray[np.float64]) -> Iterator[Engine]:
+    """Fold what a throttled feed shows of orders of 100 USD; yield the engine after each second."""
     log, engine = Log(), Engine(CONFIG)
     log.announce(SAMPLED)
-    last = 0.0
-    for second in range(1, 120):
+    log.announce(COMPLETE)
+    for second in range(1, int(times[-1])):
         log.at(second)
-        log.heartbeat(SAMPLED)
-        log.mark(SAMPLED, 100.0, 100.0)
-        log.open_interest(SAMPLED, 1000.0)
-        at = second + rng.uniform(0.0, 0.99)
-        if snapshots or at - last >= 1.0:
-            log.at(at)
-            log.liquidation(SAMPLED, Side.LONG, 100.0, 1.0)
-            last = at
+        for c in (SAMPLED, COMPLETE):
+            log.heartbeat(c)
+            log.mark(c, 100.0, 100.0)
+            log.open_interest(c, 1000.0)
+        inside = (times >= second) & (times < second + 1)
+        for t, is_shown in zip(times[inside], shown[inside], strict=True):
+            log.at(float(t))
+            log.received_ns = math.ceil(log.now_ns / 1e9) * 1_000_000_000
+            if is_shown:
+                log.liquidation(SAMPLED, Side.LONG, 100.0, 1.0)
+            if is_shown and t % 5.0 < 1.0:
+                log.liquidation(COMPLETE, Side.LONG, 100.0, 0.5)
+            log.received_ns = None
         play(engine, log)
+        yield engine
+
+
+@pytest.mark.parametrize(("snapshots", "model"), [(False, 1.0), (True, 2.0)])
+def test_each_throttled_feed_is_corrected_by_the_model_it_follows(
+    snapshots: bool, model: float
+) -> None:
+    """Method 4.3 in the engine: within 12 % of the true rate, where the other model is far off."""
+    times = poisson_times(np.random.default_rng(71), 5.0, 900.0)
+    shown = np.zeros(times.size, np.bool_)
+    shown[(clock_snapshot if snapshots else dead_time)(times, 1.0)] = True
+    rates = []
+    for second, engine in enumerate(throttled(shown, times)):
+        if second > 300:
+            rates.append(reading(engine, "liquidated_usd_per_s_60s_long"))
+    complete = 50.0 * float((shown & (times % 5.0 < 1.0)).sum()) / 900.0
+    assert np.mean(rates) - complete == pytest.approx(500.0, rel=0.12)
     assert reading(engine, "throttle_model") == model
     for name in ("throttle_model", "liquidated_usd_per_s_60s_long"):
-        assert ("MODEL_REJECTED" in quality(engine, name)) == snapshots
+        assert "MODEL_REJECTED" not in quality(engine, name)
+    assert "THROTTLED_SOURCE" not in quality(engine, "liquidated_usd_per_s_60s_long")
+    other = engine._contracts[0]["throttling"]["snapshots"]
+    wrong = engine._contracts[0]["liquidations"]["throttle"] if snapshots else other
+    assert abs(throttle_rate(wrong, 1e9) / 5.0 - 1.0) > 0.12
+    assert reading(engine, "throttle_ratio") == pytest.approx(500.0 / complete, rel=0.35)
+
+
+def test_a_feed_that_follows_no_rule_rejects_its_correction() -> None:
+    times = poisson_times(np.random.default_rng(72), 2.0, 200.0)
+    *_, engine = throttled(np.ones(times.size, np.bool_), times)
+    assert reading(engine, "throttle_model") == 3.0
+    for name in ("throttle_model", "throttle_ratio", "liquidated_usd_per_s_60s_long"):
+        assert "MODEL_REJECTED" in quality(engine, name)
     assert "MODEL_REJECTED" not in quality(engine, "liquidated_usd_per_s_raw_60s_long")
+
+
+def test_a_rate_that_the_cap_cut_is_a_floor_and_says_so() -> None:
+    times = np.arange(1.0, 60.0) + 1e-3  # as regular as a feed of infinite rate
+    said = []
+    for engine in throttled(np.ones(times.size, np.bool_), times):
+        said.append("THROTTLED_SOURCE" in quality(engine, "liquidated_usd_per_s_10s_long"))
+    assert said[-1]
+    assert not said[0]
+    assert reading(engine, "liquidated_usd_per_s_10s_long") <= 100.0 * 100.0 + 50.0
 
 
 def test_without_a_sampled_feed_there_is_no_throttle_model() -> None:

@@ -10,11 +10,13 @@ from streams.events import Side
 from streams.indicators.bursts import (
     BURST,
     ENDED,
+    FADING,
     IDLE,
     NONE,
     OPEN,
     STARTED,
     burst_init,
+    learn,
     order,
     step,
 )
@@ -198,6 +200,36 @@ def test_only_a_tick_ends_a_burst_so_that_its_end_is_never_overtaken() -> None:
         b["said"] = NONE
         advance(1_000.0, t, 1.0)
     assert (b["phase"], b["said"]) == (IDLE, ENDED)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_rate_that_is_usual_again_ends_a_burst_at_once(known: bool) -> None:
+    """Method 6: below 20 % of the peak for a minute, or below the 95th percentile of 90 days."""
+    config = MethodConfig(intensity_rank_half_life_s=100.0 if known else 1e6)
+    b, p, rng = np.zeros(1, BURST)[0], params(config), random.Random(3)
+    burst_init(b)
+    for t in range(400):
+        learn(b, rng.uniform(0.0, 40_000.0), OI_USD, 1.0, float(t), p)
+
+    def advance(rate: float, t: int) -> None:
+        b["said"] = NONE
+        step(b, rate, 0.0, OI_USD, 1e7, 100.0, True, 1.0, START_NS + t * S, float(t), p)
+
+    for k in range(5):
+        order(b, b, 0.0, 1e5, START_NS + (400 + k) * S)
+    advance(50_000.0, 405)
+    assert b["phase"] == OPEN
+    advance(30_000.0, 406)  # more than a fifth of the peak, but many a minute saw that much
+    assert b["phase"] == (FADING if known else OPEN)
+    advance(45_000.0, 407)
+    assert (b["phase"], b["quiet_ns"]) == (OPEN, 0)  # a flare within the merge gap
+    for t in range(408, 408 + 180):
+        advance(30_000.0, t)
+        assert b["phase"] == (FADING if known else OPEN)
+        assert b["end_ns"] == (START_NS + 408 * S if known else 0)
+    advance(30_000.0, 408 + 180)
+    assert b["phase"] == (IDLE if known else OPEN)
+    assert (b["said"] == ENDED) == known
 
 
 def test_a_dead_feed_holds_the_burst_open() -> None:
