@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from streams import evaluate
+from streams import conclude, evaluate
 from streams.engine import Engine
 from streams.events import Kind
 from streams.indicators import cascade, funding, liquidations, open_interest, price
@@ -108,11 +108,13 @@ def _machines(w: World, start_ns: int, n: int) -> None:
     p = w.settings[0]
     for step in range(n):
         now = start_ns + step * NS_PER_S
-        evaluate._crowding(u, p)
+        conclude.score(u, now, (now - u.origin_ns) / NS_PER_S, p)
+        conclude.compare_bursts(u, now, p)
         evaluate._step_quadrants(u, now, p)
-        evaluate.step_machine(u, 0, now, p)
-        evaluate.step_machine(u, 1, now, p)
-        evaluate._publish_machines(u)
+        conclude.step_breakers(u, now, p)
+        conclude.step_machine(u, 0, now, p)
+        conclude.step_machine(u, 1, now, p)
+        conclude.publish(u, now)
         evaluate._watch_feeds(u, now, p)
 
 
