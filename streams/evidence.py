@@ -15,7 +15,8 @@ from streams.indicators import open_interest, price
 from streams.readings import Quality, number, quality_names
 from streams.signals import BreakerNote, Evidence, MachineSide, Op, rfc3339
 
-SIDES: tuple[Literal["long"], Literal["short"]] = ("long", "short")
+Side = Literal["long", "short"]
+SIDES: tuple[Side, ...] = ("long", "short")
 PLACES = {"long": "below", "short": "above"}
 WARMUP = int(Quality.WARMUP)
 
@@ -23,8 +24,8 @@ WARMUP = int(Quality.WARMUP)
 class Condition(msgspec.Struct, frozen=True):
     """A line of evidence: reading, comparison, threshold, unit of its margin.
 
-    In the reading ``{side}`` and ``{place}`` are filled in. A threshold or unit of text is a limit of the list
-    below, an option, or a reading.
+    In the reading ``{side}`` and ``{place}`` are filled in. A threshold or unit that is text is a limit of
+    the list below, an option, or a reading.
     """
 
     metric: str
@@ -146,9 +147,9 @@ def _margin(
     return number(distance / sd) if sd > 0.0 else None
 
 
-def state_evidence(u: Any, state: State, side: str, config: MethodConfig) -> list[Evidence]:
+def state_evidence(u: Any, state: State, side: Side, config: MethodConfig) -> list[Evidence]:
     """Return the conditions behind `state` with their values as they stand."""
-    k = SIDES.index(side)  # type: ignore[arg-type]  # one of the two
+    k = SIDES.index(side)
     out = []
     for c in EVIDENCE[state]:
         metric = c.metric.format(side=side, place=PLACES[side])
@@ -252,7 +253,7 @@ def note(one: BreakerView) -> BreakerNote:
     )  # fmt: skip
 
 
-def notes(u: Any, side: str, config: MethodConfig) -> list[BreakerNote]:
+def notes(u: Any, side: Side, config: MethodConfig) -> list[BreakerNote]:
     """Return what is at work on one side."""
     return [
         note(one)
