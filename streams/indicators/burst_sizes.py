@@ -1,7 +1,7 @@
 """How large bursts are against their open interest, and whether they shrink (method 11.4).
 
 A burst's size is its estimated USD over open interest when it began. Of each side the last three that
-ended are remembered, and the largest of 14 days, to within half a day.
+ended are remembered, and the largest of 14 days, to within a day.
 
 * shrinkage: EW mean of the last three, each weighing twice the one before it, over the largest of 14 days;
   unknown with fewer than three in that time.
@@ -20,15 +20,15 @@ from streams.indicators.burst_record import size
 from streams.kernels.extremes import highest, highest_init, highest_put, highest_ring
 from streams.kernels.jit import NS_PER_S, Record, kernel
 
-HALF_DAY_NS = 43_200 * NS_PER_S
-WINDOW_NS = 28 * HALF_DAY_NS
+DAY_NS = 86_400 * NS_PER_S
+WINDOW_NS = 14 * DAY_NS
 LAST = 3
 
 SIZES = np.dtype([
     ("number", "i8"), ("count", "i8"),  # of the last burst taken; of bursts ever taken
     ("sizes", "f8", (LAST,)), ("ends_ns", "i8", (LAST,)),  # newest first
     ("before", "f8"),  # the largest of the 14 days before the newest
-    ("largest", highest_ring(29)),
+    ("largest", highest_ring(15)),
 ])  # fmt: skip
 READINGS = (
     *((f"burst_shrinkage_{side}", "ratio", f"size of the last three {side} bursts over the largest in 14 d")
@@ -62,7 +62,7 @@ def step(s: Record, record: Record, b: Record, time_ns: int) -> None:
     x = size(record, b)
     if x != x:
         return
-    bucket = time_ns // HALF_DAY_NS
+    bucket = time_ns // DAY_NS
     s.before = highest(s.largest, bucket)
     for k in range(LAST - 1, 0, -1):
         s.sizes[k], s.ends_ns[k] = s.sizes[k - 1], s.ends_ns[k - 1]
@@ -93,14 +93,14 @@ def shrinkage(s: Record, time_ns: int) -> float:
     if within(s, time_ns, WINDOW_NS) < LAST:
         return math.nan
     mean = (4.0 * s.sizes[0] + 2.0 * s.sizes[1] + s.sizes[2]) / 7.0
-    return mean / highest(s.largest, time_ns // HALF_DAY_NS)
+    return mean / highest(s.largest, time_ns // DAY_NS)
 
 
 @kernel
 def relative(s: Record, record: Record, b: Record, time_ns: int) -> float:
     """Return the open burst's size, else the last one's, over the largest before it; NaN without one."""
     if b.phase != bursts.IDLE:
-        return size(record, b) / highest(s.largest, time_ns // HALF_DAY_NS)
+        return size(record, b) / highest(s.largest, time_ns // DAY_NS)
     return s.sizes[0] / s.before
 
 

@@ -4,8 +4,9 @@
 modelled forced orders within 5 % of the price over open interest as fuel, the structural R0, and the EW mean
 share of forced flow that spot takers took. Unknown parts are left out as in `crowding`.
 
-Ranks are those of `streams.kernels.shares`. Fuel x lies at ``x / (x + 0.1)`` in 192 bins: at the usual tenth
-of open interest a bin is 2 % of x, and ranks are right to 0.01 where fuel spreads over a fifth of itself.
+Ranks are those of `streams.kernels.shares`. Fuel x lies at ``x / (x + 0.1)`` in 144 bins: at the usual tenth
+of open interest a bin is 3 % of x, and ranks are right to 0.01 where fuel spreads over half of itself, to
+0.03 where over a fifth.
 Absorption -1..2 lies in 64 bins of 0.05. What either was while the map was young is not remembered.
 """
 
@@ -24,7 +25,7 @@ USUAL_FUEL = 0.1  # of open interest
 INSERTS = 200.0
 
 RANKS = np.dtype([
-    ("fuel", share_record(192)), ("absorption", share_record(64)),
+    ("fuel", share_record(144)), ("absorption", share_record(64)),
     ("step_ns", "i8"),
 ])  # fmt: skip
 READINGS = (

@@ -1,7 +1,7 @@
 """Re-leverage: how much of the fall from the highest open interest of 14 days has been built again.
 
 ``(ln Q - ln low) / (ln peak - ln low)`` on the panel-chained coin open interest, with the highest of 14 days
-and the lowest since, both to within half a day at the window's old end; 0 at the low, 1 where the peak is
+and the lowest since, both to within a day at the window's old end; 0 at the low, 1 where the peak is
 reached again. NaN while nothing has fallen. WARMUP before the window is full.
 """
 
@@ -12,9 +12,9 @@ from streams.kernels.jit import NS_PER_S, Record, kernel
 from streams.readings import Quality
 
 WARMUP = int(Quality.WARMUP)
-HALF_DAY_NS = 43_200 * NS_PER_S
+DAY_NS = 86_400 * NS_PER_S
 
-LEVELS = fall_ring(29)
+LEVELS = fall_ring(15)
 READINGS = (
     ("oi_releverage_14d", "ratio", "share of the fall from the highest OI of 14 days that is built again"),
 )  # fmt: skip
@@ -39,7 +39,7 @@ def releverage(now: float, peak: float, low: float) -> float:
 @kernel
 def step(s: Record, log_oi: float, time_ns: int, coverage: float, reading: Record) -> None:
     """Take the chained ln(OI), NaN while it is unknown, and write the reading."""
-    fall_put(s, time_ns // HALF_DAY_NS, log_oi)
+    fall_put(s, time_ns // DAY_NS, log_oi)
     peak, low = fall_peak_and_low(s)
     reading.value = releverage(log_oi, peak, low)
     reading.coverage = coverage
