@@ -235,6 +235,9 @@ def fill(made: Telemetry, symbols: int) -> None:
         made.readings(f"S{number}", {})
         for side in SIDES:
             made.machine(f"S{number}", side, 1)
+            for name in ("LEVERAGE_RESET", "SPOT_ABSORPTION"):
+                made.breaker(f"S{number}", side, name, 1, 0.5)
+        made.breaker(f"S{number}", "both", "VOL_REGIME", 1, 0.5)
 
 
 @pytest.mark.parametrize(("symbols", "budget"), [(100, SERIES_BUDGET), (200, 3500)])
@@ -259,3 +262,30 @@ def test_what_nobody_has_measured_is_not_zero() -> None:
         assert math.isnan(made.value(PREFIX + name) or 0.0)
     made.loop_lag(0.002)
     assert made.value("treadmill_event_loop_lag_seconds") == 0.002
+
+
+def test_breakers_have_a_status_and_a_confidence_that_may_be_unknown() -> None:
+    made = telemetry()
+    made.breaker("BTC", "both", "VOL_REGIME", 2, 0.7)
+    made.breaker("BTC", "long", "LEVERAGE_RESET", 1, None)
+    labels = {"symbol": "BTC", "side": "both", "breaker": "VOL_REGIME"}
+    assert made.value("treadmill_breaker_status", **labels) == 2
+    assert made.value("treadmill_breaker_confidence", **labels) == 0.7
+    labels = {"symbol": "BTC", "side": "long", "breaker": "LEVERAGE_RESET"}
+    assert made.value("treadmill_breaker_status", **labels) == 1
+    assert math.isnan(made.value("treadmill_breaker_confidence", **labels) or 0.0)
+
+
+def test_one_symbol_more_than_allowed_has_no_breakers() -> None:
+    made = telemetry(max_symbols=1)
+    for symbol in ("BTC", "ETH"):
+        for side, name in (
+            ("long", "A"),
+            ("long", "B"),
+            ("short", "A"),
+            ("short", "B"),
+            ("both", "C"),
+        ):
+            made.breaker(symbol, side, name, 0, 0.5)
+    assert made.value("treadmill_breaker_status", symbol="BTC", side="both", breaker="C") == 0
+    assert made.value("treadmill_breaker_status", symbol="ETH", side="both", breaker="C") is None

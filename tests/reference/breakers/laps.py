@@ -1,7 +1,5 @@
 """Laps read off the whole history of one side: states and ln(OI) at every step."""
 
-import math
-
 THIRTY_DAYS_NS = 30 * 86_400 * 10**9
 
 
@@ -10,19 +8,18 @@ class SlowLaps:
 
     def __init__(self, third: float) -> None:
         self.third = third
-        self.steps: list[
-            tuple[int, str, float, float]
-        ] = []  # time, state, ln OI, ln OI at peak crowding
+        # time, state, ln OI, ln OI at peak crowding, the lowest since
+        self.steps: list[tuple[int, str, float, float, float]] = []
 
-    def step(self, now_ns: int, state: str, log_oi: float, peak: float) -> None:
+    def step(self, now_ns: int, state: str, log_oi: float, peak: float, low: float) -> None:
         """Remember a step."""
-        self.steps.append((now_ns, state, log_oi, peak))
+        self.steps.append((now_ns, state, log_oi, peak, low))
 
     def laps(self) -> list[tuple[int, float, float]]:
         """Return each lap: when its cascade came, seconds to a third, and what was back by then."""
         out = []
         flush = None
-        for k, (now_ns, state, log_oi, peak) in enumerate(self.steps):
+        for k, (now_ns, state, log_oi, peak, _) in enumerate(self.steps):
             entered = k == 0 or self.steps[k - 1][1] != state
             if entered and state == "FLUSHED":
                 flush = (k, peak)
@@ -38,9 +35,9 @@ class SlowLaps:
 
     def _rebuilt(self, first: int, peak: float, beyond: int) -> tuple[int, float] | None:
         """Return when a third was back, and the low before."""
-        low = math.inf
+        low = self.steps[first][4]
         rebuilt = None
-        for now_ns, state, log_oi, _ in self.steps[first : beyond + 1]:
+        for now_ns, state, log_oi, *_ in self.steps[first : beyond + 1]:
             if rebuilt is None or state == "FLUSHED":
                 low = min(low, log_oi)
             if rebuilt is None and peak > low and (log_oi - low) / (peak - low) >= self.third:

@@ -32,7 +32,7 @@ class Run:
                 self.peak = self.low = log_oi
             self.low = min(self.low, log_oi)
             step(self.s, int(state), self.peak, self.low, log_oi, now_ns, 0.33)
-            self.slow.step(now_ns, state.name, log_oi, self.peak)
+            self.slow.step(now_ns, state.name, log_oi, self.peak, self.low)
 
     def read(self, oi: float) -> dict[str, float]:
         """Return the readings."""

@@ -46,7 +46,7 @@ class Inputs:
     """What a machine sees at a step."""
 
     c: float = 0.3
-    x: float = NAN
+    x: float = 0.5
     underneath: int = NO
     zone: int = NO
     burst: bool = False
@@ -340,7 +340,7 @@ def test_a_fall_may_be_large_for_what_a_day_does() -> None:
     ):
         r = crowded()
         r.run(5, c=0.8, oi=oi, **CASCADING)
-        names = [n for _, n in r.run(60, c=0.66, oi=oi, excess=0.0, sigma=sigma)]
+        names = [n for _, n in r.run(60, c=0.5, oi=oi, excess=0.0, sigma=sigma)]
         assert names[0] == name
 
 
