@@ -257,5 +257,4 @@ def publish(telemetry: Telemetry, engine: Engine, partition: int = 0) -> None:
         for side in ("long", "short"):
             telemetry.machine(symbol, side, State[state[side]["state"]].value)
         for one in state["breakers"]:
-            code = Status[one["status"]].value
-            telemetry.breaker(symbol, one["side"], one["name"], code, one["confidence"])
+            telemetry.breaker(symbol, one["side"], one["name"], Status[one["status"]].value)

@@ -301,13 +301,10 @@ class Telemetry:
         if self._admitted(symbol, "machine_state"):
             self._gauges["machine_state"].of(symbol, side).set(code)
 
-    def breaker(
-        self, symbol: str, side: str, name: str, code: int, confidence: float | None
-    ) -> None:
-        """Set a breaker's status by its documented code, and how clearly its conditions hold."""
+    def breaker(self, symbol: str, side: str, name: str, code: int) -> None:
+        """Set a breaker's status by its documented code."""
         if self._admitted(symbol, "breaker_status"):
             self._gauges["breaker_status"].of(symbol, side, name).set(code)
-            self._gauges["breaker_confidence"].of(symbol, side, name).set(_number(confidence))
 
     def readings(self, symbol: str, values: Mapping[str, float | None]) -> None:
         """Set a symbol's gauges from the engine's readings by name. Unknown is NaN."""

@@ -162,11 +162,11 @@ def _breaker(breaker: dict[str, Any]) -> Text:
         return text
     sure = _figure(breaker["confidence"], ".2f")
     if breaker["status"] == "ACTIVE":
-        text.append(f"{name.upper()} {sure} until {breaker['valid_until'][5:16].replace('T', ' ')}")
+        text.append(f"{name.upper()} {sure} to {breaker['valid_until'][5:16].replace('T', ' ')}")
         text.stylize("bold blue")
     else:
         left_h = (breaker["hold_s"] - breaker["held_s"]) / 3600.0
-        text.append(f"{name} {sure}, {left_h:.1f} h to go")
+        text.append(f"{name} {sure}, {left_h:.1f} h left")
         text.stylize("blue")
     return text
 

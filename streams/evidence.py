@@ -238,9 +238,11 @@ def confidence(b: Any) -> float | None:
 
 
 def direction(b: Any) -> Literal["up", "down"] | None:
-    """Return which way a breaker points, None if it has no direction."""
+    """Return which way a breaker points, None if it has no direction, or points nowhere yet."""
     sign = int(b["direction"])
-    return None if sign == 0 else ("up" if sign > 0 else "down")
+    if sign == 0 or int(b["status"]) == Status.INACTIVE:
+        return None
+    return "up" if sign > 0 else "down"
 
 
 def note(one: BreakerView) -> BreakerNote:

@@ -234,14 +234,6 @@ def least_coverage(b: Record) -> float:
 
 
 @kernel
-def confidence(b: Record) -> float:
-    """Return how clearly the conditions hold, no more than is covered; NaN where that is unknown."""
-    if b.belief != b.belief:
-        return math.nan
-    return min(b.belief, b.coverage) if b.coverage == b.coverage else b.belief
-
-
-@kernel
 def since_last(b: Record, now_ns: int) -> float:
     """Return the seconds since the last look, 0 at the first."""
     return (now_ns - b.step_ns) / NS_PER_S if b.step_ns > 0 else 0.0

@@ -160,9 +160,14 @@ def _step_crowding(m: Record, c: float, now_ns: int, p: Record) -> None:
 
 @kernel
 def _over(m: Record, s: Record, p: Record) -> bool:
-    """Return whether every reason to be fragile is over; what is unknown is, if it never was one."""
-    x = s.fragility
-    score = x <= p.fragile_exit or (x != x and m.reasons & BY_SCORE == 0)
+    """Return whether every reason to be fragile is over; what is unknown is, if it never was one.
+
+    So is an unknown score that could not be above its exit whatever its other parts are.
+    """
+    x, share = s.fragility, p.fragility_weights[0]
+    at_most = share * s.crowding + 1.0 - share
+    harmless = m.reasons & BY_SCORE == 0 or at_most <= p.fragile_exit
+    score = x <= p.fragile_exit or (x != x and harmless)
     under = s.underneath == NO or (s.underneath == UNSURE and m.reasons & BY_UNDERNEATH == 0)
     zone = s.near_zone == NO or (s.near_zone == UNSURE and m.reasons & BY_ZONE == 0)
     return score and under and zone

@@ -14,7 +14,7 @@ from streams.kernels.jit import Record, kernel
 from streams.told import TOLD, told_init
 
 RECORD = np.dtype([
-    ("number", "i8"), ("contracts", "i8"), ("coin", "f8"), ("oi_usd", "f8"),  # open interest at the begin
+    ("number", "i8"), ("contracts", "i8"), ("coin", "f8"), ("interest", "f8"),  # USD of OI at the begin
     ("log_oi_start", "f8"), ("log_oi_end", "f8"), ("price_low", "f8"), ("price_high", "f8"),
     ("n_fast_start", "f8"), ("n_fast_peak", "f8"), ("loop_start", "f8"), ("loop_peak", "f8"),
     ("told", TOLD),
@@ -34,7 +34,7 @@ def record_init(s: Record) -> None:
 def _begin(
     s: Record, oi_usd: float, log_oi: float, price: float, n_fast: float, loop: float
 ) -> None:
-    s.coin, s.contracts, s.oi_usd = 0.0, 0, oi_usd
+    s.coin, s.contracts, s.interest = 0.0, 0, oi_usd
     s.log_oi_start = s.log_oi_end = log_oi
     s.price_low = s.price_high = price
     s.n_fast_start = s.n_fast_peak = n_fast
@@ -87,4 +87,4 @@ def flush_ratio(s: Record) -> float:
 @kernel
 def size(s: Record, b: Record) -> float:
     """Return a burst's estimated USD over the open interest it began at; NaN where that is unknown."""
-    return b.usd_estimated / s.oi_usd if s.oi_usd > 0.0 else math.nan
+    return b.usd_estimated / s.interest if s.interest > 0.0 else math.nan

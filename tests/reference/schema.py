@@ -86,6 +86,8 @@ class Validator:
     def _additionalproperties(
         self, value: Any, rule: Any, path: str, schema: Any, strict: bool
     ) -> list[str]:
+        if not isinstance(value, dict):
+            return []
         others = [name for name in value if name not in schema.get("properties", {})]
         if rule is False:
             return [f"{path}: {name} is one too many" for name in others]

@@ -128,9 +128,9 @@ def test_breakers_are_a_line_a_coin_however_far_they_are(
     regime |= {"status": "CANDIDATE", "direction": "down", "confidence": 0.5, "held_s": 10800.0,
                "hold_s": 43200.0}  # fmt: skip
     loud = text(breaker_lines([state]))
-    assert "● LEVERAGE RESET 0.82 until 11-14 22:13" in loud
-    assert "◑ spot absorption ?, 2.0 h to go" in loud
-    assert "◔ vol regime ↓ 0.50, 9.0 h to go" in " ".join(loud.split())
+    assert "● LEVERAGE RESET 0.82 to 11-14 22:13" in loud
+    assert "◑ spot absorption ?, 2.0 h left" in loud
+    assert "◔ vol regime ↓ 0.50, 9.0 h left" in " ".join(loud.split())
 
 
 def test_a_breaker_is_told_with_its_direction(cascade: tuple[Engine, list[Signal]]) -> None:

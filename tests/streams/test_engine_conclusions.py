@@ -114,7 +114,7 @@ def test_states_and_heartbeats_say_what_is_at_work(storm: tuple[Engine, list[Sig
 
 
 def test_a_breaker_that_outlives_its_conditions_expires_by_its_name() -> None:
-    config = msgspec.structs.replace(REGIME, regime_exit_high=1.0, regime_expiry_s=5.0)
+    config = msgspec.structs.replace(REGIME, regime_exit_high=1.0, regime_expiry_s=8.0)
     _, said = run(stormy(), config)
     statuses = [s.status for s in breakers_of(said)]
     assert statuses[:3] == ["CANDIDATE", "ACTIVE", "EXPIRED"]

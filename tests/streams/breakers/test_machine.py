@@ -171,6 +171,15 @@ def test_a_reason_that_is_no_longer_known_is_not_over_and_one_that_never_was_is_
     )  # not yet below its exit
 
 
+def test_an_unknown_score_is_over_where_it_could_not_be_high_whatever_its_parts() -> None:
+    assert crowded(fragile=True).run(100, c=0.31, x=NAN) == []
+    left = crowded(fragile=True).run(
+        100, c=0.3, x=NAN
+    )  # half of it is 0.15: at most 0.65 with the rest
+    assert left[0] == (20, "CROWDED")
+    assert left[-1][1] == "CALM"
+
+
 @pytest.mark.parametrize("change", [-0.005, -0.3])
 def test_a_cascade_is_a_burst_with_falling_open_interest_from_any_state(change: float) -> None:
     for r in (Run(), crowded(), crowded(fragile=True)):
