@@ -94,6 +94,7 @@ COLUMNS = (
     ("intensity", 9, 120),
 )  # fmt: skip
 CHARTS_FROM = 140  # columns
+ONE_LINE_FROM = 180
 
 
 def market_table(states: Sequence[dict[str, Any]], history: History, width: int) -> Table:
@@ -171,15 +172,19 @@ def _breaker(breaker: dict[str, Any]) -> Text:
     return text
 
 
-def breaker_lines(states: Sequence[dict[str, Any]]) -> Table:
-    """Return one line an underlying: how far what would break the treadmill is, of each side and of both."""
+def breaker_lines(states: Sequence[dict[str, Any]], width: int) -> Table:
+    """Return one line an underlying: how far what would break the treadmill is, of each side and of both.
+
+    Where that is too narrow for a line each breaker has its own.
+    """
+    between = Text("   " if width >= ONE_LINE_FROM else "\n")
     table = Table(expand=True, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("breakers", no_wrap=True, min_width=8)
     for side in ("longs", "shorts", "both"):
         table.add_column(side, ratio=2 if side != "both" else 1)
     for state in states:
         cells = [
-            Text("   ").join([_breaker(b) for b in state["breakers"] if b["side"] == side])
+            between.join([_breaker(b) for b in state["breakers"] if b["side"] == side])
             for side in ("long", "short", "both")
         ]
         table.add_row(Text(state["symbol"], style="bold"), *cells)
@@ -255,7 +260,7 @@ def screen(
     return Group(
         Panel(Text(status), title=title, title_align="left", border_style="blue"),
         market_table(states, history, width),
-        breaker_lines(states),
+        breaker_lines(states, width),
         Panel(signal_lines(signals), title="signals", title_align="left", border_style="dim"),
     )
 

@@ -113,7 +113,7 @@ def test_breakers_are_a_line_a_coin_however_far_they_are(
     cascade: tuple[Engine, list[Signal]],
 ) -> None:
     state = cascade[0].state("BTC")
-    faint = text(breaker_lines([state]))
+    faint = text(breaker_lines([state], 200))
     line = next(line for line in faint.splitlines() if line.strip().startswith("BTC"))
     assert line.count("leverage reset ") == line.count("spot absorption ") == 2
     assert "vol regime" in line
@@ -127,7 +127,7 @@ def test_breakers_are_a_line_a_coin_however_far_they_are(
     absorption |= {"status": "CANDIDATE", "confidence": None, "held_s": 7200.0, "hold_s": 14400.0}
     regime |= {"status": "CANDIDATE", "direction": "down", "confidence": 0.5, "held_s": 10800.0,
                "hold_s": 43200.0}  # fmt: skip
-    loud = text(breaker_lines([state]))
+    loud = text(breaker_lines([state], 200))
     assert "● LEVERAGE RESET 0.82 to 11-14 22:13" in loud
     assert "◑ spot absorption ?, 2.0 h left" in loud
     assert "◔ vol regime ↓ 0.50, 9.0 h left" in " ".join(loud.split())
