@@ -102,12 +102,12 @@ def compare_bursts(u: Record, time_ns: int, p: Record) -> None:
     burst_sizes.publish(
         u.burst_sizes[0], u.burst_record[0], u.burst[0], time_ns, known, covered, r.oi_usd.value,
         r.liquidated_usd_raw_24h_long, r.liquidated_usd_per_s_60s_long, r.burst_shrinkage_long,
-        r.burst_relative_long, r.bursts_72h_long, r.forced_share_24h_long, p,
+        r.burst_relative_long, r.recent_bursts_long, r.forced_share_24h_long, p,
     )  # fmt: skip
     burst_sizes.publish(
         u.burst_sizes[1], u.burst_record[1], u.burst[1], time_ns, known, covered, r.oi_usd.value,
         r.liquidated_usd_raw_24h_short, r.liquidated_usd_per_s_60s_short, r.burst_shrinkage_short,
-        r.burst_relative_short, r.bursts_72h_short, r.forced_share_24h_short, p,
+        r.burst_relative_short, r.recent_bursts_short, r.forced_share_24h_short, p,
     )  # fmt: skip
 
 

@@ -210,7 +210,7 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reset_expiry_s: float = 7 * DAY_S
 
     # spot absorption
-    absorption_memory_s: float = 72 * 3600.0  # two bursts within this are looked at together
+    absorption_memory_s: float = DAY_S  # two bursts within this are looked at together
     absorption_forced: float = 0.003  # share of open interest forced in a day: one burst is enough
     absorption_flow: float = 0.30  # of what was forced that spot took
     absorption_price: float = 0.40  # of the expected move that did not come

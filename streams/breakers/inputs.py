@@ -144,7 +144,7 @@ def _gather_leverage(i: Record, u: Record, side: int) -> None:
 @kernel
 def _gather_absorption(i: Record, u: Record, side: int) -> None:
     r, long = u.readings, side == 0
-    _take(i.bursts, r.bursts_72h_long if long else r.bursts_72h_short)
+    _take(i.bursts, r.recent_bursts_long if long else r.recent_bursts_short)
     _take(i.forced_share, r.forced_share_24h_long if long else r.forced_share_24h_short)
     _take(i.absorbed_flow, absorbed_flow(u, side))
     _take(i.absorbed_flow_2, absorbed_flow_2(u, side))

@@ -1,7 +1,7 @@
 """SPOT_ABSORPTION: spot takes what is forced out, and the price holds (method 11.4).
 
-There must have been something to absorb: two bursts of the side within three days, or forced flow of a day
-worth noting. Of the last two bursts, or of the last where there are not two, spot took a share of the flow,
+There must have been something to absorb: two bursts of the side within a day, or forced flow of a day worth
+noting. Of the last two bursts, or of the last where there are not two, spot took a share of the flow,
 less of the expected move came than usual, and half of the move came back within two hours. Spot pays a
 premium, or buys while perpetuals sell. It stays until a later burst goes unabsorbed, or spot turns.
 
@@ -34,9 +34,9 @@ from streams.kernels.jit import NS_PER_S, Record, kernel
 NAME = "SPOT_ABSORPTION"
 #: What each condition looks at; `{two}` is ``_2`` while two bursts are looked at.
 METRICS = (
-    "bursts_72h_{side}", "forced_share_24h_{side}", "absorbed_flow{two}_{side}", "absorbed_price{two}_{side}",
-    "retracement_120m_{side}", "coinbase_premium_bp", "taker_net_usd_spot_4h", "taker_net_usd_perp_4h",
-    "absorbed_flow_{side}", "taker_net_z_spot_4h",
+    "recent_bursts_{side}", "forced_share_24h_{side}", "absorbed_flow{two}_{side}",
+    "absorbed_price{two}_{side}", "retracement_120m_{side}", "coinbase_premium_bp", "taker_net_usd_spot_4h",
+    "taker_net_usd_perp_4h", "absorbed_flow_{side}", "taker_net_z_spot_4h",
 )  # fmt: skip
 STAYS = 8
 BREAKER = breaker_record(len(METRICS))

@@ -35,7 +35,7 @@ READINGS = (
       for side in ("long", "short")),
     *((f"burst_relative_{side}", "ratio", f"size of the last {side} burst over the largest 14 d before")
       for side in ("long", "short")),
-    *((f"bursts_72h_{side}", "count", f"{side} bursts that ended within three days, of the last three")
+    *((f"recent_bursts_{side}", "count", f"{side} bursts that ended within a day, of the last three")
       for side in ("long", "short")),
     *((f"forced_share_24h_{side}", "ratio", f"printed liquidations of {side}s in a day over open interest")
       for side in ("long", "short")),

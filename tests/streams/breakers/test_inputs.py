@@ -16,7 +16,7 @@ OF = {
     "excess": "funding_excess_apr", "shrinkage": "burst_shrinkage_{side}",
     "relative": "burst_relative_{side}", "n_fast": "branching_fast_{side}",
     "n_fast_se": "branching_fast_se_{side}", "releverage": "oi_releverage_14d",
-    "bursts": "bursts_72h_{side}", "forced_share": "forced_share_24h_{side}",
+    "bursts": "recent_bursts_{side}", "forced_share": "forced_share_24h_{side}",
     "absorbed_flow": "absorbed_flow_{side}", "absorbed_flow_2": "absorbed_flow_2_{side}",
     "absorbed_price": "absorbed_price_{side}", "absorbed_price_2": "absorbed_price_2_{side}",
     "retracement": "retracement_120m_{side}", "premium": "coinbase_premium_bp",
