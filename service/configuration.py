@@ -36,6 +36,28 @@ ORDERED: Final = (
     ("a state would be left as it is entered", "method.crowded_exit", "method.crowded_enter"),
     ("a state would be left as it is entered", "method.fragile_exit", "method.fragile_enter"),
     ("a state would be left as it is entered", "method.cascade_oi_enter", "method.cascade_oi_exit"),
+    (
+        "a breaker would be lost as it is made",
+        "method.reset_releverage",
+        "method.reset_releverage_exit",
+    ),
+    (
+        "a breaker would be lost as it is made",
+        "method.reset_stress_high",
+        "method.reset_stress_exit",
+    ),
+    (
+        "a breaker would be lost as it is made",
+        "method.absorption_flow_exit",
+        "method.absorption_flow",
+    ),
+    ("a breaker would be lost as it is made", "method.regime_exit_high", "method.regime_expansion"),
+    (
+        "a breaker would be lost as it is made",
+        "method.regime_compression",
+        "method.regime_exit_low",
+    ),
+    ("no stress would be between", "method.reset_stress_low", "method.reset_stress_high"),
     ("a flush would also be a failure", "method.flushed_fail_drop", "method.flushed_oi_drop"),
 )
 

@@ -22,7 +22,7 @@ from service.view import History, clock_text, screen
 from streams.signals import Signal
 
 CHARTED = ("price", "liquidated_usd_per_s_60s_long")
-SHOWN = ("state", "burst", "data_quality")
+SHOWN = ("state", "breaker", "burst", "data_quality")
 LINES = 9
 CALM_S = 2100.0  # five minutes of known inputs, fifteen of calm, and the start
 

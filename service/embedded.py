@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.snapshots import FileStore, Snapshot
 from service.telemetry import Telemetry
 from service.venue import Venue
+from streams.breakers.breaker import Status
 from streams.breakers.machine import State
 from streams.engine import Engine, SchemaMismatch
 from streams.signals import Signal, decode, encode, rfc3339
@@ -244,3 +245,5 @@ def publish(telemetry: Telemetry, engine: Engine, partition: int = 0) -> None:
         telemetry.readings(symbol, {name: r["value"] for name, r in state["readings"].items()})
         for side in ("long", "short"):
             telemetry.machine(symbol, side, State[state[side]["state"]].value)
+        for one in state["breakers"]:
+            telemetry.breaker(symbol, one["side"], one["name"], Status[one["status"]].value)

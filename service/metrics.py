@@ -9,10 +9,12 @@ PREFIX: Final = "treadmill_"
 #: Bounds of all latency histograms, chosen around a signal within 250 ms.
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 #: Series one process stays below with the default settings.
-SERIES_BUDGET: Final = 2000
+SERIES_BUDGET: Final = 2800
 #: Label combinations of one family without symbols.
 FAMILY_LIMIT: Final = 400
 SIDES: Final = ("long", "short")
+#: Breakers of one symbol: two of each side, one of both.
+BREAKERS: Final = 5
 
 
 class Metric(NamedTuple):
@@ -27,6 +29,7 @@ class Metric(NamedTuple):
 
 _VENUE, _CHANNEL, _REASON = ("venue",), ("venue", "channel"), ("venue", "reason")
 _SYMBOL, _SIDE = ("symbol",), ("symbol", "side")
+_BREAKER = ("symbol", "side", "breaker")
 
 #: The table. Names are API: dashboards and alerts of others build on them.
 METRICS: Final = (
@@ -97,6 +100,10 @@ METRICS: Final = (
     # readings, for symbols on the allow-list; NaN while unknown
     Metric("machine_state", "gauge", "code", _SIDE,
            "0 UNKNOWN, 1 CALM, 2 CROWDED, 3 FRAGILE, 4 CASCADE, 5 FLUSHED, 6 RESET."),
+    Metric("breaker_status", "gauge", "code", _BREAKER,
+           "0 INACTIVE, 1 CANDIDATE, 2 ACTIVE; the side of a breaker of both is both."),
+    Metric("laps_30d", "gauge", "laps", _SIDE,
+           "Cascades of 30 days that came out of a flush with a third built up again."),
     Metric("open_interest_usd", "gauge", "USD", _SYMBOL, "Open interest of all venues, one side."),
     Metric("open_interest_change_5m", "gauge", "ratio", _SYMBOL,
            "Change of coin open interest over 5 minutes."),
@@ -119,6 +126,7 @@ READING_GAUGES: Final = {
     "premium_bp": "premium_bp",
     "funding_stress": "funding_stress",
     "crowding": "crowding",
+    "laps_30d": "laps_30d",
     "liquidation_usd_per_second": "liquidated_usd_per_s_60s",
     "cascade_intensity": "cascade_intensity",
 }

@@ -23,6 +23,7 @@ from prometheus_client import (
 
 from service.configuration import chosen
 from service.metrics import (
+    BREAKERS,
     BUCKETS,
     FAMILY_LIMIT,
     METRICS,
@@ -94,7 +95,8 @@ class Meters:
         self.gauges: dict[str, _Family[Gauge]] = {}
         self.histograms: dict[str, _Family[Histogram]] = {}
         for spec in METRICS:
-            limit = 2 * max_symbols if "symbol" in spec.labels else FAMILY_LIMIT
+            per_symbol = BREAKERS if "breaker" in spec.labels else len(SIDES)
+            limit = per_symbol * max_symbols if "symbol" in spec.labels else FAMILY_LIMIT
             self._declare(spec, limit, partial(self.refused, spec.name))
         self.gauges["metrics_series"].of().set_function(self.series)
 
@@ -298,6 +300,11 @@ class Telemetry:
         """Set a machine's state by its documented code."""
         if self._admitted(symbol, "machine_state"):
             self._gauges["machine_state"].of(symbol, side).set(code)
+
+    def breaker(self, symbol: str, side: str, name: str, code: int) -> None:
+        """Set a breaker's status by its documented code."""
+        if self._admitted(symbol, "breaker_status"):
+            self._gauges["breaker_status"].of(symbol, side, name).set(code)
 
     def readings(self, symbol: str, values: Mapping[str, float | None]) -> None:
         """Set a symbol's gauges from the engine's readings by name. Unknown is NaN."""

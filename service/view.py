@@ -27,6 +27,7 @@ STYLES = {
     "RESET": "bold blue",
 }
 BLOCKS = " ▁▂▃▄▅▆▇█"
+DIALS = "○◔◑◕●"  # how much of its wait a breaker has behind it; full is ACTIVE
 HISTORY = 48  # points of the small charts
 
 
@@ -83,7 +84,7 @@ class History:
 
 
 def _state(name: str) -> Text:
-    return Text(f" {name} ", style=STYLES[name])
+    return Text(f" {name} ", style=STYLES.get(name, "dim"))
 
 
 #: Title, least width, smallest terminal it is shown on.
@@ -93,6 +94,7 @@ COLUMNS = (
     ("intensity", 9, 120),
 )  # fmt: skip
 CHARTS_FROM = 140  # columns
+ONE_LINE_FROM = 180
 
 
 def market_table(states: Sequence[dict[str, Any]], history: History, width: int) -> Table:
@@ -137,10 +139,76 @@ def _cells(state: dict[str, Any]) -> list[RenderableType]:
     ]
 
 
+def _dial(breaker: dict[str, Any]) -> str:
+    """Return how far a breaker is.
+
+    >>> [_dial({"status": "CANDIDATE", "held_s": h, "hold_s": 8.0}) for h in (0.0, 2.0, 7.9)]
+    ['○', '◔', '◕']
+    """
+    if breaker["status"] == "ACTIVE":
+        return DIALS[-1]
+    return DIALS[min(int(4.0 * breaker["held_s"] / breaker["hold_s"]), 3)]
+
+
+def _breaker(breaker: dict[str, Any]) -> Text:
+    """Return a breaker in a few words: loud if it is ACTIVE, plain on its way, faint else."""
+    arrow = {"up": " ↑", "down": " ↓", None: ""}[breaker["direction"]]
+    name = breaker["name"].replace("_", " ").lower() + arrow
+    text = Text(f"{_dial(breaker)} ")
+    if breaker["status"] == "INACTIVE":
+        text.append(f"{name} {breaker['passed']}/{breaker['asked']}")
+        if breaker["unknown"]:
+            text.append(f" ?{breaker['unknown']}")
+        text.stylize("dim")
+        return text
+    sure = _figure(breaker["confidence"], ".2f")
+    if breaker["status"] == "ACTIVE":
+        text.append(f"{name.upper()} {sure} to {breaker['valid_until'][5:16].replace('T', ' ')}")
+        text.stylize("bold blue")
+    else:
+        left_h = (breaker["hold_s"] - breaker["held_s"]) / 3600.0
+        text.append(f"{name} {sure}, {left_h:.1f} h left")
+        text.stylize("blue")
+    return text
+
+
+def breaker_lines(states: Sequence[dict[str, Any]], width: int) -> Table:
+    """Return one line an underlying: how far what would break the treadmill is, of each side and of both.
+
+    Where that is too narrow for a line each breaker has its own.
+    """
+    between = Text("   " if width >= ONE_LINE_FROM else "\n")
+    table = Table(expand=True, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("breakers", no_wrap=True, min_width=8)
+    for side in ("longs", "shorts", "both"):
+        table.add_column(side, ratio=2 if side != "both" else 1)
+    for state in states:
+        cells = [
+            between.join([_breaker(b) for b in state["breakers"] if b["side"] == side])
+            for side in ("long", "short", "both")
+        ]
+        table.add_row(Text(state["symbol"], style="bold"), *cells)
+    return table
+
+
+def _breaker_headline(signal: Signal) -> Text:
+    text = Text(signal.name.replace("_", " ").lower(), style="bold blue")
+    text.append(f" {(signal.previous or 'inactive').lower()} → ", style="")
+    text.append(signal.status.lower(), style="bold" if signal.status == "ACTIVE" else "")
+    direction = signal.context.get("direction")
+    if direction:
+        text.append(" up" if direction > 0.0 else " down")
+    if signal.confidence is not None:
+        text.append(f"  confidence {signal.confidence:.2f}")
+    return text
+
+
 def _headline(signal: Signal) -> Text:
     when = signal.asof[11:19]
     text = Text(f"{when} {signal.symbol:<5} {signal.side:<5} ")
-    if signal.kind == "state":
+    if signal.kind == "breaker":
+        text.append_text(_breaker_headline(signal))
+    elif signal.kind == "state":
         text.append_text(_state(signal.previous or "UNKNOWN"))
         text.append(" → ")
         text.append_text(_state(signal.status))
@@ -192,6 +260,7 @@ def screen(
     return Group(
         Panel(Text(status), title=title, title_align="left", border_style="blue"),
         market_table(states, history, width),
+        breaker_lines(states, width),
         Panel(signal_lines(signals), title="signals", title_align="left", border_style="dim"),
     )
 

@@ -162,6 +162,16 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     vol_prior_sd: float = 0.35  # of ln(variance) of blocks within a regime, fit
     vol_recent_s: float = 3 * 3600.0  # a regime that began within this is new
 
+    # scores: weights of their parts, missing ones left out
+    crowding_weights: tuple[float, float, float] = (
+        0.40,
+        0.35,
+        0.25,
+    )  # stress, OI, OI to market cap
+    fragility_weights: tuple[float, float, float, float] = (0.50, 0.20, 0.15, 0.15)
+    fuel_rank_half_life_s: float = 90 * DAY_S
+    absorption_rank_half_life_s: float = 30 * DAY_S
+
     # machine, all fit
     calm_enter: float = 0.60
     calm_exit: float = 0.70
@@ -176,19 +186,82 @@ class MethodConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     fragile_exit: float = 0.65
     fragile_dwell_s: float = 600.0
     fragile_min_s: float = 1200.0
+    fragile_zone_share: float = 0.01  # of open interest that a dense zone must hold to matter
+    fragile_zone_sigmas: float = 1.0  # of a day's move that it may be away
+    underneath_sigmas: float = 1.0  # of 4 hours that price must have moved
+    underneath_oi_sigmas: float = 0.5  # of 4 hours that open interest may have
+    underneath_flush: float = 0.01  # a burst that cut open interest by this much ...
+    underneath_flush_s: float = DAY_S  # ... within this time: nothing is fragile underneath
     cascade_oi_enter: float = -0.005  # 5-minute change
     cascade_oi_exit: float = -0.002
     cascade_quiet_s: float = 600.0
     cascade_min_s: float = 120.0
     flushed_oi_drop: float = 0.04
+    flushed_sigmas: float = 1.5  # of 24 hours: a fall of so many is enough as well
     flushed_fail_drop: float = 0.01  # a cascade that cut less returns to FRAGILE
     flushed_dwell_s: float = 900.0
     flushed_min_s: float = 3600.0
     flushed_releverage: float = 0.33
     flushed_expiry_s: float = DAY_S
+    reset_exit: float = 0.70  # crowding at which RESET ends once its breaker is lost
+    reset_dwell_s: float = 6 * 3600.0  # of a flush with an active breaker
+    reset_min_s: float = 12 * 3600.0
     unknown_exit_s: float = 300.0
     score_coverage: float = 0.6
     heartbeat_s: float = 30.0  # a machine repeats its state this often
+
+    # breakers, all fit
+    breaker_step_s: float = 10.0  # they are looked at this often
+    breaker_grace_s: float = (
+        600.0  # not knowing for longer sets a wait back; for less it stops its clock
+    )
+    margin_half_life_s: float = (
+        2 * DAY_S
+    )  # memory of a value's usual spread, the unit of its margin
+    margin_sd_oi: float = 0.005  # least standard deviations: share of open interest
+    margin_sd_forced: float = 0.0005  # share of open interest forced in a day
+    margin_sd_share: float = 0.02  # other shares and percentiles
+    margin_sd_apr: float = 0.01
+    margin_sd_branching: float = 0.05  # events per event
+    margin_sd_bp: float = 0.5
+    margin_sd_ratio: float = 0.05  # of variances
+
+    # leverage reset
+    reset_drawdown: float = -0.10  # coin OI below its highest of 14 days
+    reset_oi_z: float = -1.0  # or this unusual, robust standard deviations
+    reset_stress_low: float = 0.25
+    reset_stress_high: float = 0.60
+    reset_stress_exit: float = 0.80
+    reset_excess_apr: float = 0.05  # funding may be off neutral, either way
+    reset_shrinkage: float = 0.35  # size of the last three bursts over the largest of 14 days
+    reset_burst_exit: float = 0.60  # of the largest, that a new burst may not reach
+    reset_branching: float = 0.5  # events per event within 15 s
+    reset_releverage: float = 0.25  # of the fall that may be built again
+    reset_releverage_exit: float = 0.50
+    reset_candidate_s: float = 4 * 3600.0
+    reset_hold_s: float = DAY_S
+    reset_expiry_s: float = 7 * DAY_S
+
+    # spot absorption
+    absorption_memory_s: float = DAY_S  # two bursts within this are looked at together
+    absorption_forced: float = 0.003  # share of open interest forced in a day: one burst is enough
+    absorption_flow: float = 0.30  # of what was forced that spot took
+    absorption_price: float = 0.40  # of the expected move that did not come
+    absorption_retracement: float = 0.50  # of the move that came back in two hours
+    absorption_flow_exit: float = 0.10  # of a later burst
+    absorption_spot_exit: float = 1.0  # standard deviations of spot's 4-hour flow against it
+    absorption_candidate_s: float = 2400.0
+    absorption_hold_s: float = 4 * 3600.0
+    absorption_expiry_s: float = 72 * 3600.0
+
+    # volatility regime as a breaker
+    regime_expansion: float = 1.8  # variance of a day over that of a month
+    regime_compression: float = 0.6
+    regime_exit_high: float = 1.4
+    regime_exit_low: float = 0.75
+    regime_candidate_s: float = 2 * 3600.0
+    regime_hold_s: float = 12 * 3600.0
+    regime_expiry_s: float = 7 * DAY_S
 
     def hash(self) -> str:
         """Return what identifies these numbers in a signal."""

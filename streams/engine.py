@@ -21,6 +21,7 @@ from streams.brackets import brackets, terms
 from streams.config import MethodConfig
 from streams.evaluate import contract_init, underlying_init
 from streams.events import ROW, ROW_BYTES, VIEWS, Flag, Kind, Rows, block_rows
+from streams.evidence import breaker_state, breakers
 from streams.fold import CONTROL, DONE, SAID, fold_rows
 from streams.groups import group_of, venue_code
 from streams.history import Hold
@@ -29,7 +30,7 @@ from streams.indicators.funding_view import view as funding_view
 from streams.indicators.heatmap_view import view
 from streams.kernels.jit import NS_PER_S
 from streams.neutral import neutral_8h
-from streams.readings import number, quality_names
+from streams.readings import VALUE, number, quality_names
 from streams.signals import Signal, rfc3339
 from streams.slots import Slots
 from streams.speech import CODE_VERSION, machine_state, speak
@@ -40,7 +41,6 @@ from streams.state import (
     MAX_CONTRACTS,
     READINGS,
     UNDERLYING,
-    VALUE,
     excitation,
     params,
 )
@@ -152,8 +152,17 @@ class Engine:
 
     def _speak(self, k: int) -> list[Signal]:
         return speak(
-            self._underlyings[k], self._names[k], self.config, self._hash, replay=self.replay
-        )
+            self._underlyings[k], self._names[k], self.config, self._hash,
+            lambda side: self._printed(k, side), replay=self.replay,
+        )  # fmt: skip
+
+    def _printed(self, k: int, side: int) -> list[str]:
+        """Return the venues that have printed in the last burst of a side."""
+        number = self._underlyings[k]["burst"][side]["number"]
+        return sorted({
+            self._venues[slot] for slot in self._members[k, : self._sizes[k]]
+            if self._contracts[slot]["liquidations"]["burst"][side] == number
+        })  # fmt: skip
 
     # -- contract facts and history ---------------------------------------------------------------
 
@@ -310,7 +319,7 @@ class Engine:
         return [name for name, ready in zip(self._names, self._open, strict=True) if ready]
 
     def state(self, underlying: str) -> dict[str, Any]:
-        """Return all readings and both machines of an underlying as plain JSON values.
+        """Return all readings, breakers and both machines of an underlying as plain JSON values.
 
         Raises:
             KeyError: it has not been seen.
@@ -334,6 +343,7 @@ class Engine:
             "asof": rfc3339(int(u["tick_ns"])),
             "long": machine_state(u["machine"][0]),
             "short": machine_state(u["machine"][1]),
+            "breakers": [breaker_state(one) for one in breakers(u, self.config)],
             "venues": sorted({self._venues[m] for m in self._members[k, : self._sizes[k]]}),
             "gates": self._gates(k),
             "funding": self._funding(k),

@@ -2,7 +2,8 @@
 
 import math
 
-from streams.breakers import machine
+from streams import conclude
+from streams.conclude import step_machine
 from streams.events import Channel
 from streams.indicators import (
     absorption,
@@ -41,6 +42,7 @@ from streams.indicators import (
 from streams.kernels.jit import NS_PER_S, Record, kernel
 from streams.kernels.path import QUARTER_S, ring_at
 from streams.readings import Quality
+from streams.told import told_init
 
 FEEDS_NEVER, FEEDS_OK, FEEDS_DEGRADED = 0, 1, 2
 LIQUIDATION_CHANNEL = int(Channel.LIQUIDATION)
@@ -72,6 +74,7 @@ def underlying_init(u: Record) -> None:
     u.origin_ns = u.time_ns = u.tick_ns = u.live = u.sequence = 0
     u.feeds = u.feeds_said = u.feeds_ns = u.trigger_ns = 0
     u.taker_usd[:, :] = 0.0
+    told_init(u.feeds_told)
     price.underlying_init(u.price)
     open_interest.underlying_init(u.open_interest)
     deleveraging.underlying_init(u.deleveraging)
@@ -99,7 +102,7 @@ def underlying_init(u: Record) -> None:
     heatmap_score.score_init(u.heat_score)
     for side in range(2):
         bursts.burst_init(u.burst[side])
-        machine.machine_init(u.machine[side])
+    conclude.conclude_init(u)
 
 
 @kernel
@@ -298,6 +301,7 @@ def step_bursts(u: Record, dt_s: float, time_ns: int, now_s: float, p: Record) -
     oi_usd, oi, level = r.oi_usd.value, r.oi_coin.value, u.price.price
     bursts.step(u.burst[0], long, short, oi_usd, oi, level, True, dt_s, time_ns, now_s, p)
     bursts.step(u.burst[1], short, long, oi_usd, oi, level, False, dt_s, time_ns, now_s, p)
+    conclude.follow_bursts(u, time_ns)
 
 
 @kernel
@@ -335,49 +339,6 @@ def _step_quadrants(u: Record, time_ns: int, p: Record) -> None:
 
 
 @kernel
-def _crowding(u: Record, p: Record) -> None:
-    r = u.readings
-    r.crowding_long.value = machine.crowding(r.funding_stress_long, r.oi_z, p.score_coverage)
-    r.crowding_short.value = machine.crowding(r.funding_stress_short, r.oi_z, p.score_coverage)
-    r.crowding_long.coverage = r.crowding_short.coverage = 0.75
-
-
-@kernel
-def step_machine(u: Record, side: int, time_ns: int, p: Record) -> None:
-    """Advance one side's machine on the readings as they stand."""
-    r = u.readings
-    sign = 1.0 if side == 0 else -1.0
-    c = r.crowding_long.value if side == 0 else r.crowding_short.value
-    x = r.fragility_long.value if side == 0 else r.fragility_short.value
-    excess, usual = r.funding_excess_apr.value, r.funding_excess_median_30d.value
-    m = u.machine[side]
-    recent_flush = m.flush_ns > 0 and time_ns - m.flush_ns <= machine.DAY_NS
-    underneath = not recent_flush and machine.fragile_underneath(
-        sign, r.return_4h.value, price.sigma(u.price, 2),
-        r.oi_change_4h.value, open_interest.sigma(u.open_interest, 2), excess,
-    )  # fmt: skip
-    b = u.burst[side]
-    if b.said == bursts.ENDED and b.oi_end <= 0.99 * b.oi_start:
-        m.flush_ns = time_ns
-    forced = b.phase == bursts.OPEN and b.dominant == 1  # now, not only when it opened
-    known_flow = u.liquidations.coverage >= p.score_coverage
-    known = known_flow and u.open_interest.coverage >= p.score_coverage
-    machine.step(
-        m, c, x, underneath, forced, r.oi_change_5m.value, sign * excess,
-        sign * usual, u.open_interest.log_oi, known, known_flow, time_ns, p,
-    )  # fmt: skip
-
-
-@kernel
-def _publish_machines(u: Record) -> None:
-    r = u.readings
-    r.fragile_underneath_long.value = float(u.machine[0].underneath)
-    r.fragile_underneath_short.value = float(u.machine[1].underneath)
-    r.oi_drop_long.value = machine.oi_drop(u.machine[0], u.open_interest.log_oi)
-    r.oi_drop_short.value = machine.oi_drop(u.machine[1], u.open_interest.log_oi)
-
-
-@kernel
 def _watch_feeds(u: Record, time_ns: int, p: Record) -> None:
     """Say when mandatory feeds cover too little of the market, and when they do again."""
     ok = (
@@ -395,9 +356,8 @@ def _watch_feeds(u: Record, time_ns: int, p: Record) -> None:
 @kernel
 def speaks(u: Record) -> bool:
     """Return whether the underlying has something to say."""
-    return (
-        u.feeds_said + u.burst[0].said + u.burst[1].said + u.machine[0].said + u.machine[1].said > 0
-    )
+    said = u.feeds_said + u.burst[0].said + u.burst[1].said + u.machine[0].said + u.machine[1].said
+    return said > 0 or conclude.breakers_speak(u)
 
 
 @kernel
@@ -422,16 +382,18 @@ def tick(
         _lead_lag(u, contracts, members, count, beside, beside_count, spot, time_ns, dt_s, p)
     _flows(u, contracts, members, count, beside, beside_count, time_ns, dt_s, live, p)
     _heat(u, contracts, members, count, time_ns, dt_s, live, p, work)
-    _crowding(u, p)
+    conclude.score(u, time_ns, now_s, p)
     if not live:
         return False
     step_bursts(u, dt_s, time_ns, now_s, p)
+    conclude.compare_bursts(u, time_ns, p)
     _absorption(u, spot, time_ns, dt_s, p)
     _publish_bursts(u, dt_s, now_s, p)
     _step_quadrants(u, time_ns, p)
+    conclude.step_breakers(u, time_ns, p)
     step_machine(u, 0, time_ns, p)
     step_machine(u, 1, time_ns, p)
-    _publish_machines(u)
+    conclude.publish(u, time_ns)
     _watch_feeds(u, time_ns, p)
     return speaks(u)
 

@@ -7,10 +7,12 @@ signal to write (SAID).
 import math
 
 from streams.breakers import machine
-from streams.evaluate import step_bursts, step_machine, tick
+from streams.conclude import step_machine
+from streams.evaluate import step_bursts, tick
 from streams.events import Channel, Flag, Kind
 from streams.indicators import (
     branching_fit,
+    burst_record,
     bursts,
     carry,
     cascade,
@@ -72,6 +74,7 @@ def _apply_liquidation(
         cascade.apply(u.cascade, k, before, usd, time_ns, now_s, p)
     impact.apply(u.impact, k, flags, usd)
     bursts.order(u.burst[k], u.burst[1 - k], before, usd, time_ns)
+    burst_record.order(u.burst_record[k], u.burst[k], c.liquidations, k, quantity)
     heatmap_score.forced(u.heat_score, k, forced_at(c, usd / quantity, time_ns), usd, p.heat_bin)
     step_bursts(u, 0.0, time_ns, now_s, p)
     if u.burst[k].said != bursts.STARTED:

@@ -9,6 +9,10 @@ import math
 from enum import IntFlag
 
 import msgspec
+import numpy as np
+
+#: A reading in an underlying's record; `quality` are bits of `Quality`.
+VALUE = np.dtype([("value", "f8"), ("coverage", "f8"), ("quality", "i8")])
 
 
 class Quality(IntFlag):

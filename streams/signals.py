@@ -13,8 +13,10 @@ import msgspec
 SCHEMA = "treadmill.signal.v1"
 _NAMESPACE = UUID("5f0c3c7e-6d0f-5b52-9f4f-7472656164ff")
 
-SignalKind = Literal["state", "burst", "data_quality", "heartbeat"]
+SignalKind = Literal["state", "breaker", "burst", "data_quality", "heartbeat"]
 MachineSide = Literal["long", "short", "both"]
+Op = Literal["<=", ">=", "<", ">", "=="]
+KINDS: tuple[SignalKind, ...] = ("state", "breaker", "burst", "data_quality", "heartbeat")
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,11 +24,26 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     metric: str
     value: float | None
-    op: Literal["<=", ">=", "<", ">", "=="]
+    op: Op
     threshold: float | None  # None: the usual level it is measured against is unknown
-    passed: bool | None  # None: the value is unknown
+    passed: bool | None  # None: the value is unknown, or still warming up
     quality: list[str]
     coverage: float | None
+    margin_sd: float | None = (
+        None  # distance to the threshold in standard deviations, positive if passed
+    )
+
+
+class BreakerNote(msgspec.Struct, frozen=True, kw_only=True):
+    """A breaker that is not INACTIVE, in a few words: what its own signals say at length."""
+
+    name: str
+    side: MachineSide
+    status: str
+    direction: Literal["up", "down"] | None
+    since: str
+    valid_until: str
+    confidence: float | None
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +64,21 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     trigger_event_ts: str | None
     evidence: list[Evidence]
     context: dict[str, float | None]
+    breakers: list[BreakerNote] = []  # of states and heartbeats: what is at work on this side
+    venues: list[str] = []  # of bursts: who has printed
+    confidence: float | None = (
+        None  # of breakers: how clearly conditions hold, not how likely it is right
+    )
+    p_calibrated: float | None = None  # None until an evaluation is loaded
+    eval_ref: str | None = None  # that evaluation
     coverage: float | None
     quality: list[str]
     config_hash: str
     code_version: str
     replay: bool
+    supersedes: str | None = (
+        None  # id of the last signal of this symbol, side and name, if it is replaced
+    )
     emitted: str | None = None  # set at the process edge, not part of the fact
     latency_ms: dict[str, float] | None = None  # as above
 

@@ -1,190 +1,51 @@
 """From what a kernel noticed to a signal a person can check: evidence, context, ids."""
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
-import msgspec
-
+from streams.breakers.breaker import EXPIRED, Status
 from streams.breakers.machine import CHANGED, NOTHING, State
 from streams.config import MethodConfig
-from streams.indicators import bursts
+from streams.evidence import (
+    SIDES,
+    BreakerView,
+    breaker_evidence,
+    breakers,
+    confidence,
+    notes,
+    state_evidence,
+)
+from streams.indicators import burst_record, bursts
 from streams.kernels.jit import NS_PER_S
 from streams.readings import Quality, number, quality_names
-from streams.signals import Evidence, MachineSide, Signal, SignalKind, rfc3339, signal_id
+from streams.signals import (
+    KINDS,
+    BreakerNote,
+    Evidence,
+    MachineSide,
+    Signal,
+    SignalKind,
+    rfc3339,
+    signal_id,
+)
 
 CODE_VERSION = "0.1.0"
-SIDES: tuple[Literal["long"], Literal["short"]] = ("long", "short")
-Op = Literal["<=", ">=", "<", ">", "=="]
-
-
-class Condition(msgspec.Struct, frozen=True):
-    """A line of evidence: reading (``{side}`` is filled in), comparison, threshold in the config."""
-
-    metric: str
-    op: Op
-    threshold: str | float
-    mirrored: bool = False  # a signed reading: the short side asks for the opposite
-
-
-MIRROR: dict[Op, Op] = {"<=": ">=", ">=": "<=", "<": ">", ">": "<", "==": "=="}
-
-#: What each state rests on. A passed condition supports the state; unknown is said, not hidden.
-EVIDENCE: dict[State, tuple[Condition, ...]] = {
-    State.CALM: (Condition("crowding_{side}", "<=", "calm_enter"),),
-    State.CROWDED: (
-        Condition("crowding_{side}", ">=", "crowded_enter"),
-        Condition("funding_stress_{side}", ">=", 0.5),
-        Condition("oi_z", ">=", 0.0),
-    ),
-    State.FRAGILE: (
-        Condition("crowding_{side}", ">=", "crowded_exit"),
-        Condition("fragility_{side}", ">=", "fragile_enter"),
-        Condition("fragile_underneath_{side}", "==", 1.0),
-    ),
-    State.CASCADE: (
-        Condition("burst_{side}", "==", 1.0),
-        Condition("oi_change_5m", "<=", "cascade_oi_enter"),
-        Condition("liquidated_usd_per_s_10s_{side}", ">", 0.0),
-        Condition("cascade_intensity_{side}", ">", 0.0),
-    ),
-    State.FLUSHED: (
-        Condition("oi_drop_{side}", ">=", "flushed_oi_drop"),
-        Condition("burst_{side}", "==", 0.0),
-        Condition("funding_excess_apr", "<", "funding_excess_median_30d", mirrored=True),
-    ),
-    State.RESET: (),
-    State.UNKNOWN: (
-        Condition("crowding_{side}", ">=", 0.0),
-        Condition("burst_{side}", ">=", 0.0),
-        Condition("oi_change_5m", ">=", -1.0),
-    ),
-}
+WARMUP = int(Quality.WARMUP)
+#: What every state, heartbeat and breaker shows of the market; what this build does not measure is left out.
 CONTEXT = (
     "price", "oi_coin", "oi_usd", "oi_change_5m", "oi_z", "funding_excess_apr", "premium_bp",
-    "crowding_long", "crowding_short", "cascade_intensity_long", "cascade_intensity_short",
+    "crowding_long", "crowding_short", "cascade_intensity_long", "cascade_intensity_short", "perp_share_24h",
 )  # fmt: skip
+#: The same of its own side.
+SIDE_CONTEXT = (
+    "branching_fast", "branching_fast_se", "laps_30d", "lap_rebuild_h", "lap_rebuild_fraction",
+    "lap_depth", "lap_depth_ratio",
+)  # fmt: skip
+FLOW_READINGS = ("oi_usd", "liquidated_usd_per_s_60s_long")
+MARKET_READINGS = (*FLOW_READINGS, "funding_apr")
 
-
-def _passed(value: float | None, op: Op, threshold: float) -> bool | None:
-    if value is None:
-        return None
-    return {
-        "<=": value <= threshold,
-        ">=": value >= threshold,
-        "<": value < threshold,
-        ">": value > threshold,
-        "==": value == threshold,
-    }[op]
-
-
-def evidence(u: Any, state: State, side: str, config: MethodConfig) -> list[Evidence]:
-    """Return the conditions behind `state` with their values as they stand."""
-    readings = u["readings"]
-    out = []
-    for condition in EVIDENCE[state]:
-        metric = condition.metric.format(side=side)
-        threshold = condition.threshold
-        if isinstance(threshold, str):
-            known = getattr(config, threshold, None)
-            threshold = float(readings[threshold]["value"]) if known is None else float(known)
-        op = MIRROR[condition.op] if condition.mirrored and side == "short" else condition.op
-        value = number(readings[metric]["value"])
-        if state is State.CALM and value is not None and value > config.calm_enter:
-            threshold = config.calm_exit  # the first state after the start may lie between the two
-        limit = number(threshold)
-        out.append(
-            Evidence(
-                metric=metric,
-                value=value,
-                op=op,
-                threshold=limit,
-                passed=None if limit is None else _passed(value, op, limit),
-                quality=quality_names(int(readings[metric]["quality"])),
-                coverage=number(readings[metric]["coverage"]),
-            )
-        )
-    return out
-
-
-def machine_state(m: Any) -> dict[str, Any]:
-    """Return a machine as plain JSON values."""
-    return {
-        "state": State(int(m["state"])).name,
-        "previous": State(int(m["previous"])).name,
-        "since": rfc3339(int(m["since_ns"])),
-    }
-
-
-def _signal(u: Any, symbol: str, draft: "_Draft", config_hash: str, *, replay: bool) -> Signal:
-    """Number a draft and add what all signals carry."""
-    u["sequence"] += 1
-    seq, asof_ns = int(u["sequence"]), int(u["time_ns"])
-    bits = int(u["readings"]["oi_usd"]["quality"]) | int(u["readings"]["funding_apr"]["quality"])
-    bits |= int(u["readings"]["liquidated_usd_per_s_60s_long"]["quality"])
-    until_ns = None if draft.valid_s is None else asof_ns + int(draft.valid_s * NS_PER_S)
-    return Signal(
-        id=signal_id(
-            symbol,
-            draft.side,
-            draft.kind,
-            seq,
-            origin_ns=int(u["origin_ns"]),
-            config_hash=config_hash,
-        ),
-        seq=seq,
-        kind=draft.kind,
-        symbol=symbol,
-        side=draft.side,
-        name=draft.name,
-        status=draft.status,
-        previous=draft.previous,
-        asof=rfc3339(asof_ns),
-        since=rfc3339(draft.since_ns),
-        valid_until=None if until_ns is None else rfc3339(until_ns),
-        trigger_event_ts=rfc3339(int(u["trigger_ns"])),
-        evidence=draft.evidence,
-        context=draft.context,
-        coverage=number(u["liquidations"]["coverage"]),
-        quality=quality_names(bits & ~int(Quality.WARMUP)),
-        config_hash=config_hash,
-        code_version=CODE_VERSION,
-        replay=replay,
-    )
-
-
-def _market_context(u: Any) -> dict[str, float | None]:
-    return {name: number(u["readings"][name]["value"]) for name in CONTEXT}
-
-
-def _absorbed(u: Any, k: int) -> float:
-    """Return the share of the side's present burst that spot takers took so far."""
-    window = u["absorption"]["sides"][k]["window"]
-    same = window["number"] == u["burst"][k]["number"]
-    return float(window["share"]) if same else float("nan")
-
-
-def _burst_context(b: Any, absorbed: float) -> dict[str, float | None]:
-    total = float(b["usd_raw"]) + float(b["usd_other"])
-    drop = 1.0 - float(b["oi_end"]) / float(b["oi_start"]) if b["oi_start"] > 0 else float("nan")
-    return {
-        "burst": float(b["number"]),
-        "start_s": int(b["start_ns"]) / NS_PER_S,
-        "peak_s": int(b["peak_ns"]) / NS_PER_S,
-        "end_s": int(b["end_ns"]) / NS_PER_S if b["end_ns"] else None,
-        "orders": float(b["orders"]),
-        "usd_raw": number(b["usd_raw"]),
-        "usd_estimated": number(b["usd_estimated"]),
-        "peak_usd_per_s": number(b["peak_usd_per_s"]),
-        "max_order_usd": number(b["max_order_usd"]),
-        "share_dominant": number(float(b["usd_raw"]) / total) if total > 0 else None,
-        "price_start": number(b["price_start"]),
-        "price_extreme": number(b["price_extreme"]),
-        "price_end": number(b["price_end"]),
-        "oi_start_coin": number(b["oi_start"]),
-        "oi_end_coin": number(b["oi_end"]),
-        "flush_ratio": number(drop),
-        "spot_absorbed_share": number(absorbed),
-    }
+#: Names the venues that have printed in the burst of a side.
+Printed = Callable[[int], list[str]]
 
 
 class _Draft(NamedTuple):
@@ -196,9 +57,84 @@ class _Draft(NamedTuple):
     status: str
     previous: str | None
     since_ns: int
-    valid_s: float | None
+    until_ns: int  # 0: until another replaces it
+    told: Any  # what was said last under this name
+    quality: int
     evidence: list[Evidence]
     context: dict[str, float | None]
+    breakers: tuple[BreakerNote, ...] = ()
+    venues: tuple[str, ...] = ()
+    confidence: float | None = None
+    coverage: float | None = None
+    replaces: bool = True
+
+
+def machine_state(m: Any) -> dict[str, Any]:
+    """Return a machine as plain JSON values."""
+    return {
+        "state": State(int(m["state"])).name,
+        "previous": State(int(m["previous"])).name,
+        "since": rfc3339(int(m["since_ns"])),
+    }
+
+
+def _signal(u: Any, symbol: str, draft: _Draft, config_hash: str, *, replay: bool) -> Signal:
+    """Number a draft, add what all signals carry, and remember that it was said."""
+
+    def named(kind: SignalKind, number: int) -> str:
+        origin_ns = int(u["origin_ns"])
+        return signal_id(
+            symbol, draft.side, kind, number, origin_ns=origin_ns, config_hash=config_hash
+        )
+
+    u["sequence"] += 1
+    seq, told = int(u["sequence"]), draft.told
+    before = int(told["seq"]) if draft.replaces else 0
+    signal = Signal(
+        id=named(draft.kind, seq),
+        seq=seq,
+        kind=draft.kind,
+        symbol=symbol,
+        side=draft.side,
+        name=draft.name,
+        status=draft.status,
+        previous=draft.previous,
+        asof=rfc3339(int(u["time_ns"])),
+        since=rfc3339(draft.since_ns),
+        valid_until=rfc3339(draft.until_ns) if draft.until_ns else None,
+        trigger_event_ts=rfc3339(int(u["trigger_ns"])),
+        evidence=draft.evidence,
+        context=draft.context,
+        breakers=list(draft.breakers),
+        venues=list(draft.venues),
+        confidence=draft.confidence,
+        coverage=draft.coverage,
+        quality=quality_names(draft.quality & ~WARMUP),
+        config_hash=config_hash,
+        code_version=CODE_VERSION,
+        replay=replay,
+        supersedes=named(KINDS[int(told["kind"])], before) if before else None,
+    )
+    told["seq"], told["kind"], told["until_ns"] = seq, KINDS.index(draft.kind), draft.until_ns
+    return signal
+
+
+def _bits(u: Any, names: tuple[str, ...]) -> int:
+    out = 0
+    for name in names:
+        out |= int(u["readings"][name]["quality"])
+    return out
+
+
+def _market_context(u: Any, side: MachineSide) -> dict[str, float | None]:
+    """Return the market at this moment; what still warms up is as good as unknown."""
+    r = u["readings"]
+    names = CONTEXT if side == "both" else (*CONTEXT, *(f"{name}_{side}" for name in SIDE_CONTEXT))
+    return {
+        name: None if int(r[name]["quality"]) & WARMUP else number(r[name]["value"])
+        for name in names
+        if name in r.dtype.names
+    }
 
 
 def _feeds(u: Any) -> Iterator[_Draft]:
@@ -210,9 +146,56 @@ def _feeds(u: Any) -> Iterator[_Draft]:
         "open_interest_coverage": number(u["open_interest"]["coverage"]),
         "funding_coverage": number(u["readings"]["funding_apr"]["coverage"]),
     }
-    since_ns = int(u["feeds_ns"])
-    yield _Draft("data_quality", "both", "FEEDS", status, None, since_ns, None, [], context)
+    yield _Draft(
+        "data_quality", "both", "FEEDS", status, None, int(u["feeds_ns"]), 0, u["feeds_told"],
+        _bits(u, MARKET_READINGS), [], context, coverage=number(u["liquidations"]["coverage"]),
+    )  # fmt: skip
     u["feeds_said"] = 0
+
+
+# Bursts
+
+
+def _absorbed(u: Any, k: int) -> float:
+    """Return the share of the side's present burst that spot takers took so far."""
+    window = u["absorption"]["sides"][k]["window"]
+    same = window["number"] == u["burst"][k]["number"]
+    return float(window["share"]) if same else float("nan")
+
+
+def _burst_context(b: Any, record: Any, side: str, absorbed: float) -> dict[str, float | None]:
+    own, other = float(b["usd_raw"]), float(b["usd_other"])
+    cut = float(b["oi_start"]) - float(b["oi_end"])
+    return {
+        "burst": float(b["number"]),
+        "start_s": int(b["start_ns"]) / NS_PER_S,
+        "peak_s": int(b["peak_ns"]) / NS_PER_S,
+        "end_s": int(b["end_ns"]) / NS_PER_S if b["end_ns"] else None,
+        "orders": float(b["orders"]),
+        "contracts": float(record["contracts"]),
+        "usd_raw": number(own),
+        "usd_estimated": number(b["usd_estimated"]),
+        "usd_long": number(own if side == "long" else other),
+        "usd_short": number(other if side == "long" else own),
+        "peak_usd_per_s": number(b["peak_usd_per_s"]),
+        "max_order_usd": number(b["max_order_usd"]),
+        "share_dominant": number(own / (own + other)) if own + other > 0 else None,
+        "price_start": number(b["price_start"]),
+        "price_low": number(record["price_low"]),
+        "price_high": number(record["price_high"]),
+        "price_extreme": number(b["price_extreme"]),
+        "price_end": number(b["price_end"]),
+        "oi_start_coin": number(b["oi_start"]),
+        "oi_end_coin": number(b["oi_end"]),
+        "flush_ratio": number(burst_record.flush_ratio(record)),
+        "liquidated_coin": number(record["coin"]),
+        "liquidated_over_oi_drop": number(float(record["coin"]) / cut) if cut > 0 else None,
+        "n_fast_start": number(record["n_fast_start"]),
+        "n_fast_peak": number(record["n_fast_peak"]),
+        "loop_gain_start": number(record["loop_start"]),
+        "loop_gain_peak": number(record["loop_peak"]),
+        "spot_absorbed_share": number(absorbed),
+    }
 
 
 def _burst_evidence(u: Any, b: Any, side: str, config: MethodConfig) -> list[Evidence]:
@@ -236,33 +219,80 @@ def _burst_evidence(u: Any, b: Any, side: str, config: MethodConfig) -> list[Evi
     ]  # fmt: skip
 
 
-def _bursts(u: Any, config: MethodConfig) -> Iterator[_Draft]:
+def _bursts(u: Any, config: MethodConfig, printed: Printed) -> Iterator[_Draft]:
     for k in (0, 1):
-        side, b = SIDES[k], u["burst"][k]
+        side, b, record = SIDES[k], u["burst"][k], u["burst_record"][k]
         if b["said"]:
             status = {1: "STARTED", 2: "PROVISIONAL", 3: "FINAL"}[int(b["said"])]
             lines = _burst_evidence(u, b, side, config) if status == "STARTED" else []
-            since_ns, context = int(b["start_ns"]), _burst_context(b, _absorbed(u, k))
-            yield _Draft("burst", side, "BURST", status, None, since_ns, None, lines, context)
+            context = _burst_context(b, record, side, _absorbed(u, k))
+            yield _Draft(
+                "burst", side, "BURST", status, None, int(b["start_ns"]), 0, record["told"],
+                _bits(u, FLOW_READINGS), lines, context, venues=tuple(printed(k)),
+                coverage=number(u["liquidations"]["coverage"]), replaces=status != "STARTED",
+            )  # fmt: skip
             b["said"] = bursts.NONE
+
+
+# Breakers and machines
+
+
+def _breaker(u: Any, one: BreakerView) -> _Draft:
+    b = one.record
+    expired = int(b["said"]) == EXPIRED
+    quality = 0
+    for passed, bits in zip(b["conditions"]["passed"], b["conditions"]["quality"], strict=True):
+        quality |= int(bits) if passed in (0, 1) else 0
+    context = _market_context(u, one.side)
+    if b["direction"]:
+        context["direction"] = float(b["direction"])
+    return _Draft(
+        "breaker", one.side, one.name, "EXPIRED" if expired else Status(int(b["status"])).name,
+        Status(int(b["previous"])).name, int(b["since_ns"]), int(b["until_ns"]), b["told"],
+        quality, breaker_evidence(one), context, confidence=confidence(b),
+        coverage=number(b["coverage"]),
+    )  # fmt: skip
+
+
+def _breakers(u: Any, config: MethodConfig) -> Iterator[_Draft]:
+    for one in breakers(u, config):
+        if one.record["said"]:
+            yield _breaker(u, one)
+            one.record["said"] = NOTHING
+
+
+def _lapsed(u: Any, m: Any, side: MachineSide) -> Iterator[_Draft]:
+    """Yield that the last word on a machine had expired before this one came: the log was silent."""
+    until_ns = int(m["told"]["until_ns"])
+    if 0 < until_ns < int(u["time_ns"]):
+        said = State(int(m["previous" if int(m["said"]) == CHANGED else "state"])).name
+        yield _Draft(
+            "state", side, "STATE", "EXPIRED", said, until_ns, 0, m["told"], 0, [], {}
+        )  # fmt: skip
 
 
 def _machines(u: Any, config: MethodConfig) -> Iterator[_Draft]:
     for k in (0, 1):
         side, m = SIDES[k], u["machine"][k]
         if m["said"]:
+            yield from _lapsed(u, m, side)
             state, before = State(int(m["state"])), State(int(m["previous"])).name
             kind: SignalKind = "state" if int(m["said"]) == CHANGED else "heartbeat"
+            until_ns = int(u["time_ns"]) + int(3 * config.heartbeat_s * NS_PER_S)
             yield _Draft(
-                kind, side, "STATE", state.name, before, int(m["since_ns"]),
-                3 * config.heartbeat_s, evidence(u, state, side, config), _market_context(u),
+                kind, side, "STATE", state.name, before, int(m["since_ns"]), until_ns, m["told"],
+                _bits(u, MARKET_READINGS), state_evidence(u, state, side, config),
+                _market_context(u, side), breakers=tuple(notes(u, side, config)),
+                coverage=number(u["liquidations"]["coverage"]),
             )  # fmt: skip
             m["said"] = NOTHING
 
 
 def speak(
-    u: Any, symbol: str, config: MethodConfig, config_hash: str, *, replay: bool
+    u: Any, symbol: str, config: MethodConfig, config_hash: str, printed: Printed, *, replay: bool
 ) -> list[Signal]:
-    """Return the signals that are due, feeds first, then bursts, then machines, and mark them said."""
-    drafts = (*_feeds(u), *_bursts(u, config), *_machines(u, config))
+    """Return the signals that are due and mark them said: feeds, bursts, breakers, machines."""
+    drafts = (
+        *_feeds(u), *_bursts(u, config, printed), *_breakers(u, config), *_machines(u, config),
+    )  # fmt: skip
     return [_signal(u, symbol, draft, config_hash, replay=replay) for draft in drafts]

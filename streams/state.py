@@ -10,19 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from streams.breakers import machine
+from streams import conclude
+from streams.breakers import inputs, laps, leverage_reset, machine, spot_absorption, vol_regime
 from streams.config import MethodConfig
 from streams.groups import GROUPS
 from streams.indicators import (
     absorption,
     branching,
     branching_fit,
+    burst_record,
+    burst_sizes,
     bursts,
     carry,
     cascade,
+    crowding,
     deleveraging,
     flow_outputs,
     flows,
+    fragility,
     funding,
     funding_split,
     gates,
@@ -40,17 +45,18 @@ from streams.indicators import (
     premia,
     price,
     quadrant,
+    releverage,
     throttling,
     trade_paths,
     turnover,
     volatility,
     volatility_regime,
 )
+from streams.readings import VALUE
+from streams.told import TOLD
 
 MAX_CONTRACTS = funding.MAX_VENUES  # of one underlying
 MAX_ASIDE = 24  # spot markets and regulated futures of one underlying
-
-VALUE = np.dtype([("value", "f8"), ("coverage", "f8"), ("quality", "i8")])
 
 #: Every published reading: name, unit, what it is.
 READINGS: tuple[tuple[str, str, str], ...] = (
@@ -79,7 +85,13 @@ READINGS: tuple[tuple[str, str, str], ...] = (
     *lead_lag.READINGS,
     *information.READINGS,
     *heatmap_outputs.READINGS,
+    *releverage.READINGS,
+    *burst_sizes.READINGS,
+    *crowding.READINGS,
+    *fragility.READINGS,
     *machine.READINGS,
+    *laps.READINGS,
+    *conclude.READINGS,
 )
 
 FEED = np.dtype([
@@ -105,6 +117,7 @@ CONTRACT = np.dtype([
 UNDERLYING = np.dtype([
     ("origin_ns", "i8"), ("time_ns", "i8"), ("tick_ns", "i8"), ("live", "i8"), ("sequence", "i8"),
     ("feeds", "i8"), ("feeds_said", "i8"), ("feeds_ns", "i8"), ("trigger_ns", "i8"),
+    ("feeds_told", TOLD),
     ("taker_usd", "f8", (GROUPS, 2)),  # cumulative; by group, then bought and sold by takers
     ("price", price.UNDERLYING),
     ("open_interest", open_interest.UNDERLYING),
@@ -132,7 +145,16 @@ UNDERLYING = np.dtype([
     ("heat", heatmap.UNDERLYING),
     ("heat_level", heatmap_level.LEVEL),
     ("heat_score", heatmap_score.SCORE),
+    ("levels", releverage.LEVELS),
+    ("burst_record", burst_record.RECORD, (2,)),
+    ("burst_sizes", burst_sizes.SIZES, (2,)),
+    ("fragility", fragility.RANKS, (2,)),
+    ("inputs", inputs.INPUTS), ("looked_ns", "i8"),  # of the breakers
+    ("leverage_reset", leverage_reset.BREAKER, (2,)),
+    ("spot_absorption", spot_absorption.BREAKER, (2,)),
+    ("vol_regime_breaker", vol_regime.BREAKER),
     ("machine", machine.MACHINE, (2,)),
+    ("laps", laps.LAPS, (2,)),
     ("readings", np.dtype([(name, VALUE) for name, _, _ in READINGS])),
 ])  # fmt: skip
 COUNTS = np.dtype([

@@ -44,6 +44,7 @@ CONTRACT = np.dtype([
     ("last_ns", "i8", (2,)), ("order_usd", "f8", (2,)),  # the order being printed, by side
     ("throttle", THROTTLE), ("started", "i8"),
     ("side_usd", "f8", (2,)), ("side_ns", "i8"),  # EW sums, 60 s: the sides' shares
+    ("burst", "i8", (2,)),  # number of the last burst it printed in, by side
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("raw", "f8", (2, 3)), ("complete", "f8", (2, 3)),  # EW sums by side and half-life
@@ -70,6 +71,7 @@ def contract_init(c: Record) -> None:
     for side in range(2):
         c.last_ns[side] = 0
         c.order_usd[side] = c.side_usd[side] = 0.0
+        c.burst[side] = 0
 
 
 @kernel

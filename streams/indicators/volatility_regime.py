@@ -65,6 +65,7 @@ UNDERLYING = np.dtype([
     ("minute", "i8"),
     ("usual", STANDARD), ("z", "f8"), ("switch", SWITCH), ("switches", AVERAGE),
     ("ranks", HISTOGRAM), ("rank", "f8"), ("high", GATE), ("low", GATE),
+    ("label", "f8"), ("label_step", "f8"), ("label_ns", "i8"),  # last known, how it moved last, and when
     ("block", "i8"), ("block_squares", "f8"), ("block_s", "f8"),
     ("typical", AVERAGE), ("recent", "f8"), ("run", "f8"),  # what `changes` say, as of the last block
     ("changes", changepoint_record(RUN_CAP)),
@@ -88,6 +89,7 @@ READINGS = (
     ("vol_switches_per_day", "1/day", "how often it did over 30 days; above 0.5 the limit is too low"),
     ("vol_rank_90d", "0..1", "90-day percentile of the 24h volatility"),
     ("vol_regime", "label", "LOW, NORMAL or HIGH by that percentile, see VolRegime"),
+    ("vol_regime_change", "steps", "how the label has moved last, 0 if not within a day"),
     ("vol_change_probability", "0..1", "probability that a regime began in the last three hours"),
     ("vol_regime_age_h", "hours", "most probable age of the present regime, at most 200"),
 )  # fmt: skip
@@ -96,8 +98,9 @@ READINGS = (
 @kernel
 def underlying_init(u: Record) -> None:
     """Nothing is known yet."""
-    u.minute = u.block = 0
-    u.z = u.rank = u.recent = u.run = math.nan
+    u.minute = u.block = u.label_ns = 0
+    u.z = u.rank = u.recent = u.run = u.label = math.nan
+    u.label_step = 0.0
     u.block_squares = u.block_s = 0.0
     average_init(u.switches)
     standard_init(u.usual)
@@ -132,6 +135,11 @@ def _step_label(u: Record, x: float, dt_s: float, now_s: float, time_ns: int, p:
     band = p.vol_hysteresis
     gate_step(u.high, time_ns, u.rank >= p.vol_high, u.rank <= p.vol_high - band, 0, 0, 0)
     gate_step(u.low, time_ns, u.rank <= p.vol_low, u.rank >= p.vol_low + band, 0, 0, 0)
+    now = label(u)
+    if now == now:
+        if u.label == u.label and now != u.label:
+            u.label_step, u.label_ns = now - u.label, time_ns
+        u.label = now
 
 
 @kernel
@@ -227,10 +235,13 @@ def publish(u: Record, v: Record, r: Record, time_ns: int, now_s: float, p: Reco
         day |= WARMUP
     r.vol_rank_90d.value = u.rank
     r.vol_regime.value = label(u)
-    r.vol_rank_90d.quality = r.vol_regime.quality = day
+    held = u.label_ns > 0 and time_ns - u.label_ns <= p.vol_switch_hold_s * NS_PER_S
+    change = u.label_step if held else 0.0
+    r.vol_regime_change.value = change if r.vol_regime.value == r.vol_regime.value else math.nan
+    r.vol_rank_90d.quality = r.vol_regime.quality = r.vol_regime_change.quality = day
     fast_share = average(v.horizons[volatility.M5].indexed)
     for reading in (r.vol_z, r.vol_cusum_up, r.vol_cusum_down, r.vol_switch, r.vol_switches_per_day,
                     r.vol_change_probability, r.vol_regime_age_h):  # fmt: skip
         reading.coverage = fast_share
     r.vol_rank_90d.coverage = average(v.horizons[volatility.H24].indexed)
-    r.vol_regime.coverage = r.vol_rank_90d.coverage
+    r.vol_regime.coverage = r.vol_regime_change.coverage = r.vol_rank_90d.coverage

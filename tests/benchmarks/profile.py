@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from streams import evaluate
+from streams import conclude, evaluate
 from streams.engine import Engine
 from streams.events import Kind
 from streams.indicators import (
@@ -165,11 +165,13 @@ def _machines(w: World, start_ns: int, seconds: int) -> None:
     for step in range(seconds * TICK_OF):
         k, now = _turn(start_ns, step)
         u, p = w.underlyings[k], w.settings[0]
-        evaluate._crowding(u, p)
+        conclude.score(u, now, (now - u.origin_ns) / NS_PER_S, p)
+        conclude.compare_bursts(u, now, p)
         evaluate._step_quadrants(u, now, p)
-        evaluate.step_machine(u, 0, now, p)
-        evaluate.step_machine(u, 1, now, p)
-        evaluate._publish_machines(u)
+        conclude.step_breakers(u, now, p)
+        conclude.step_machine(u, 0, now, p)
+        conclude.step_machine(u, 1, now, p)
+        conclude.publish(u, now)
         evaluate._watch_feeds(u, now, p)
 
 

@@ -49,7 +49,7 @@ def test_the_table_follows_the_rules_of_naming() -> None:
         assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
         assert (metric.type == "counter") == metric.name.endswith("_total"), metric.name
         assert metric.help.endswith("."), metric.name
-        assert len(metric.labels) <= 2
+        assert len(metric.labels) <= 3
         assert not (metric.type == "histogram" and "symbol" in metric.labels)
         if metric.unit == "s":
             assert metric.name.removesuffix("_total").endswith("_seconds"), metric.name
@@ -235,9 +235,12 @@ def fill(made: Telemetry, symbols: int) -> None:
         made.readings(f"S{number}", {})
         for side in SIDES:
             made.machine(f"S{number}", side, 1)
+            for name in ("LEVERAGE_RESET", "SPOT_ABSORPTION"):
+                made.breaker(f"S{number}", side, name, 1)
+        made.breaker(f"S{number}", "both", "VOL_REGIME", 1)
 
 
-@pytest.mark.parametrize(("symbols", "budget"), [(100, SERIES_BUDGET), (200, 3500)])
+@pytest.mark.parametrize(("symbols", "budget"), [(100, SERIES_BUDGET), (200, 4900)])
 def test_series_stay_in_budget_and_are_counted_right(symbols: int, budget: int) -> None:
     made = telemetry(max_symbols=symbols)
     fill(made, symbols)
@@ -259,3 +262,31 @@ def test_what_nobody_has_measured_is_not_zero() -> None:
         assert math.isnan(made.value(PREFIX + name) or 0.0)
     made.loop_lag(0.002)
     assert made.value("treadmill_event_loop_lag_seconds") == 0.002
+
+
+def test_breakers_have_a_status() -> None:
+    made = telemetry()
+    made.breaker("BTC", "both", "VOL_REGIME", 2)
+    made.breaker("BTC", "long", "LEVERAGE_RESET", 1)
+    assert (
+        made.value("treadmill_breaker_status", symbol="BTC", side="both", breaker="VOL_REGIME") == 2
+    )
+    assert (
+        made.value("treadmill_breaker_status", symbol="BTC", side="long", breaker="LEVERAGE_RESET")
+        == 1
+    )
+
+
+def test_one_symbol_more_than_allowed_has_no_breakers() -> None:
+    made = telemetry(max_symbols=1)
+    for symbol in ("BTC", "ETH"):
+        for side, name in (
+            ("long", "A"),
+            ("long", "B"),
+            ("short", "A"),
+            ("short", "B"),
+            ("both", "C"),
+        ):
+            made.breaker(symbol, side, name, 0)
+    assert made.value("treadmill_breaker_status", symbol="BTC", side="both", breaker="C") == 0
+    assert made.value("treadmill_breaker_status", symbol="ETH", side="both", breaker="C") is None

@@ -8,9 +8,11 @@ import pytest
 from rich.console import Console, RenderableType
 
 from service.view import (
+    DIALS,
     HISTORY,
     STYLES,
     History,
+    breaker_lines,
     clock_text,
     market_table,
     money,
@@ -56,7 +58,7 @@ def empty() -> dict[str, Any]:
 
 
 def shown(said: list[Signal]) -> Iterator[Signal]:
-    return (one for one in said if one.kind in {"state", "burst", "data_quality"})
+    return (one for one in said if one.kind in {"state", "breaker", "burst", "data_quality"})
 
 
 def test_every_state_has_a_style() -> None:
@@ -105,6 +107,42 @@ def test_newest_signals_come_first_and_none_are_said_so(
     failed = msgspec.structs.replace(last.evidence[0], passed=False, value=None, threshold=None)
     odd = msgspec.structs.replace(last, evidence=[failed])
     assert f"✗ {failed.metric} ? {failed.op} ?" in text(signal_lines([odd]))
+
+
+def test_breakers_are_a_line_a_coin_however_far_they_are(
+    cascade: tuple[Engine, list[Signal]],
+) -> None:
+    state = cascade[0].state("BTC")
+    faint = text(breaker_lines([state], 200))
+    line = next(line for line in faint.splitlines() if line.strip().startswith("BTC"))
+    assert line.count("leverage reset ") == line.count("spot absorption ") == 2
+    assert "vol regime" in line
+    assert DIALS[0] in line
+    reset, absorption, _, _, regime = state["breakers"]
+    reset |= {
+        "status": "ACTIVE",
+        "confidence": 0.82,
+        "valid_until": "2025-11-14T22:13:20.000000000Z",
+    }
+    absorption |= {"status": "CANDIDATE", "confidence": None, "held_s": 7200.0, "hold_s": 14400.0}
+    regime |= {"status": "CANDIDATE", "direction": "down", "confidence": 0.5, "held_s": 10800.0,
+               "hold_s": 43200.0}  # fmt: skip
+    loud = text(breaker_lines([state], 200))
+    assert "● LEVERAGE RESET 0.82 to 11-14 22:13" in loud
+    assert "◑ spot absorption ?, 2.0 h left" in loud
+    assert "◔ vol regime ↓ 0.50, 9.0 h left" in " ".join(loud.split())
+
+
+def test_a_breaker_is_told_with_its_direction(cascade: tuple[Engine, list[Signal]]) -> None:
+    state = next(one for one in cascade[1] if one.kind == "state")
+    told = msgspec.structs.replace(
+        state, kind="breaker", side="both", name="VOL_REGIME", status="ACTIVE", previous="CANDIDATE",
+        confidence=0.71, context={"direction": -1.0},
+    )  # fmt: skip
+    drawn = text(signal_lines([told]))
+    assert "both  vol regime candidate → active down  confidence 0.71" in drawn
+    expired = msgspec.structs.replace(state, status="EXPIRED", previous="CROWDED")
+    assert "CROWDED  →  EXPIRED" in text(signal_lines([expired]))
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -9,20 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.breakers.breaker import ACTIVE, CANDIDATE, INACTIVE, NO, UNKNOWN, YES
 from streams.breakers.machine import (
     CHANGED,
     MACHINE,
     NOTHING,
     REPEATED,
     State,
-    crowding,
-    fragile_underneath,
     machine_init,
     oi_drop,
     step,
 )
+from streams.breakers.reasons import fragile_underneath, near_zone
 from streams.config import MethodConfig
-from streams.state import VALUE, params
+from streams.state import params
+from tests.reference.breakers.life import all_of, code, passes
 
 NAN = math.nan
 CONFIG = MethodConfig(
@@ -32,6 +33,8 @@ CONFIG = MethodConfig(
     cascade_oi_enter=-0.005, cascade_oi_exit=-0.002, cascade_quiet_s=600, cascade_min_s=120,
     flushed_oi_drop=0.04, flushed_fail_drop=0.01, flushed_dwell_s=900, flushed_min_s=3600,
     flushed_releverage=0.33, flushed_expiry_s=86_400, unknown_exit_s=300, heartbeat_s=30,
+    flushed_sigmas=1.5, reset_dwell_s=21_600, reset_min_s=43_200, reset_exit=0.70,
+    underneath_sigmas=1.0, underneath_oi_sigmas=0.5, fragile_zone_share=0.01, fragile_zone_sigmas=1.0,
 )  # fmt: skip
 P = params(CONFIG)
 STEP_S = 60
@@ -43,13 +46,16 @@ class Inputs:
     """What a machine sees at a step."""
 
     c: float = 0.3
-    x: float = NAN
-    underneath: bool = False
+    x: float = 0.5
+    underneath: int = NO
+    zone: int = NO
     burst: bool = False
     change: float = 0.0
     excess: float = 0.05
     usual: float = 0.02
     oi: float = 1000.0
+    sigma: float = NAN
+    breaker: int = INACTIVE
     known: bool = True
     liquidations: bool = True
 
@@ -71,10 +77,17 @@ class Run:
         self.m["said"] = NOTHING
         before = int(self.m["state"])
         now_ns = (1_000_000 + self.minute * STEP_S) * 10**9
-        step(
-            self.m, i.c, i.x, i.underneath, i.burst, i.change, i.excess, i.usual, math.log(i.oi),
-            i.known, i.liquidations, now_ns, P,
-        )  # fmt: skip
+        s = self.m["sight"]
+        s["crowding"], s["fragility"], s["underneath"], s["near_zone"] = (
+            i.c,
+            i.x,
+            i.underneath,
+            i.zone,
+        )
+        s["burst_open"], s["change_5m"], s["log_oi"] = i.burst, i.change, math.log(i.oi)
+        s["excess"], s["usual_excess"], s["sigma_24h"] = i.excess, i.usual, i.sigma
+        s["breaker"], s["inputs_known"], s["flow_known"] = i.breaker, i.known, i.liquidations
+        step(self.m, now_ns, P)
         state = State(int(self.m["state"]))
         if state != before:
             self.changes.append((self.minute, state.name))
@@ -123,7 +136,7 @@ def test_crowded_stays_an_hour_and_then_calm_needs_its_own_wait() -> None:
     assert r.run(20, c=0.6) == [(16, "CALM")]
 
 
-@pytest.mark.parametrize("reason", [{"x": 0.75}, {"underneath": True}])
+@pytest.mark.parametrize("reason", [{"x": 0.75}, {"underneath": YES}, {"zone": YES}])
 def test_fragile_needs_crowding_and_ten_minutes_of_a_reason(reason: dict[str, Any]) -> None:
     assert crowded().run(30, c=0.8, **reason) == [(11, "FRAGILE")]
     r = Run()
@@ -136,7 +149,35 @@ def test_fragile_needs_crowding_and_ten_minutes_of_a_reason(reason: dict[str, An
 def test_fragile_ends_after_twenty_minutes_without_a_reason() -> None:
     assert crowded(fragile=True).run(60, c=0.8, x=0.65) == [(20, "CROWDED")]
     assert crowded(fragile=True).run(60, c=0.8, x=0.66) == []
-    assert crowded(fragile=True).run(60, c=0.8, x=NAN, underneath=True) == []
+    assert crowded(fragile=True).run(60, c=0.8, x=NAN, underneath=YES) == []
+    assert crowded(fragile=True).run(60, c=0.8, x=0.5, zone=YES) == []
+
+
+def test_a_reason_that_is_no_longer_known_is_not_over_and_one_that_never_was_is_none() -> None:
+    assert (
+        crowded(fragile=True).run(600, c=0.8, x=NAN) == []
+    )  # it was the score, and nobody knows it now
+    for reason in ("underneath", "zone"):
+        r = crowded()
+        assert r.run(11, c=0.8, **{reason: YES}) == [(11, "FRAGILE")]
+        assert r.run(600, c=0.8, **{reason: UNKNOWN}) == []
+        assert r.run(60, c=0.8, **{reason: NO}) == [(1, "CROWDED")]
+        r = crowded()
+        assert r.run(11, c=0.8, **{reason: YES}) == [(11, "FRAGILE")]
+        others = {"underneath": UNKNOWN, "zone": UNKNOWN, "x": NAN, reason: NO}
+        assert r.run(60, c=0.8, **others) == [(20, "CROWDED")]
+    assert (
+        crowded(fragile=True).run(60, c=0.8, x=0.66, underneath=UNKNOWN) == []
+    )  # not yet below its exit
+
+
+def test_an_unknown_score_is_over_where_it_could_not_be_high_whatever_its_parts() -> None:
+    assert crowded(fragile=True).run(100, c=0.31, x=NAN) == []
+    left = crowded(fragile=True).run(
+        100, c=0.3, x=NAN
+    )  # half of it is 0.15: at most 0.65 with the rest
+    assert left[0] == (20, "CROWDED")
+    assert left[-1][1] == "CALM"
 
 
 @pytest.mark.parametrize("change", [-0.005, -0.3])
@@ -299,53 +340,137 @@ def test_the_fall_counts_from_the_most_open_interest_at_peak_crowding() -> None:
     assert oi_drop(r.m, math.log(1045.0)) == pytest.approx(1.0 - 1045.0 / 1050.0)
 
 
-def value(x: float, quality: int = 0) -> Any:
-    record = np.zeros(1, VALUE)[0]
-    record["value"], record["quality"] = x, quality
-    return record
-
-
-def test_crowding_is_the_known_parts_and_nothing_warming_up() -> None:
-    phi = 0.5 * (1.0 + math.erf(1.0 / math.sqrt(2.0)))
-    both = (0.4 * 0.9 + 0.35 * phi) / 0.75
-    assert crowding(value(0.9), value(1.0), 0.6) == pytest.approx(both, rel=1e-12)
-    assert crowding(value(0.9), value(NAN), 0.4) == pytest.approx(0.9)
-    for stress, z in (
-        (value(NAN), value(1.0)),
-        (value(0.9, 32), value(1.0)),
-        (value(0.9), value(1.0, 32)),
+def test_a_fall_may_be_large_for_what_a_day_does() -> None:
+    for sigma, oi, name in (
+        (0.02, 969.0, "FLUSHED"),  # 3.1 % are more than one and a half of 2 %
+        (0.021, 969.0, "CROWDED"),
+        (0.001, 991.0, "FRAGILE"),  # less than 1 % is a failure however quiet the days
+        (NAN, 959.0, "FLUSHED"),
     ):
-        assert math.isnan(crowding(stress, z, 0.6))
+        r = crowded()
+        r.run(5, c=0.8, oi=oi, **CASCADING)
+        names = [n for _, n in r.run(60, c=0.5, oi=oi, excess=0.0, sigma=sigma)]
+        assert names[0] == name
 
 
-@given(r=st.floats(-0.1, 0.1), g=st.floats(-0.02, 0.02), excess=st.floats(-0.2, 0.2))
-def test_fragile_underneath_mirrors(r: float, g: float, excess: float) -> None:
-    long = fragile_underneath(1.0, r, 0.02, g, 0.01, excess)
-    assert long == (r <= -0.02 and abs(g) <= 0.005 and excess > 0.0)
-    assert long == fragile_underneath(-1.0, -r, 0.02, -g, 0.01, -excess)
+def reset() -> Run:
+    """Return a machine that has just become RESET out of a flush."""
+    r = flushed()
+    quiet = {"c": 0.5, "oi": 950.0, "excess": 0.0}
+    assert r.run(30, **quiet, breaker=CANDIDATE) == []
+    assert r.run(361, **quiet, breaker=ACTIVE) == [(361, "RESET")]
+    return r
+
+
+def test_a_flush_with_a_breaker_that_holds_for_six_hours_is_a_reset() -> None:
+    assert reset().changes[-1][1] == "RESET"
+    r = flushed()
+    quiet = {"c": 0.5, "oi": 950.0, "excess": 0.0}
+    r.run(300, **quiet, breaker=ACTIVE)
+    r.run(1, **quiet, breaker=INACTIVE)  # the wait starts again
+    assert r.run(360, **quiet, breaker=ACTIVE) == []
+    assert r.run(1, **quiet, breaker=ACTIVE) == [(1, "RESET")]
+    r = flushed()  # rebuilt within the wait: no flush is left to be reset
+    assert "RESET" not in [n for _, n in r.run(900, **{**quiet, "oi": 970.0}, breaker=ACTIVE)]
+    for r in (Run(), crowded(), crowded(fragile=True)):
+        assert "RESET" not in [n for _, n in r.run(900, c=0.8, breaker=ACTIVE)]
+
+
+def test_a_flush_waits_for_a_breaker_on_its_way_beyond_its_day() -> None:
+    r = flushed()
+    quiet = {"c": 0.5, "oi": 950.0, "excess": 0.0}
+    assert r.run(1500, **quiet, breaker=CANDIDATE) == []
+    assert r.run(2, **quiet) == [(1, "CALM")]
+
+
+def test_a_reset_ends_when_its_breaker_is_lost_and_crowding_is_back_but_not_within_half_a_day() -> (
+    None
+):
+    r = reset()
+    assert r.run(100, c=0.72, oi=950.0, breaker=INACTIVE) == []
+    assert r.run(619, c=0.72, oi=950.0, breaker=INACTIVE) == []
+    assert r.run(1, c=0.72, oi=950.0, breaker=INACTIVE) == [(1, "CROWDED")]
+    r = reset()
+    assert r.run(2000, c=0.72, oi=950.0, breaker=ACTIVE) == []
+    assert r.run(2000, c=0.5, oi=950.0, breaker=INACTIVE) == []
+    assert r.run(1, c=0.70, oi=950.0, breaker=CANDIDATE) == [(1, "CROWDED")]
+
+
+def test_a_reset_gives_way_to_crowding_and_to_a_cascade_and_comes_back_from_a_gap() -> None:
+    r = reset()
+    assert r.run(40, c=0.8, oi=1000.0, breaker=ACTIVE) == [(31, "CROWDED")]
+    assert r.run(120, c=0.6, oi=1000.0, breaker=ACTIVE) == [
+        (51, "RESET")
+    ]  # after its hour, and it holds
+    assert r.run(1, c=0.6, oi=990.0, breaker=ACTIVE, **CASCADING) == [(1, "CASCADE")]
+    assert "RESET" not in [n for _, n in r.run(300, c=0.6, oi=990.0, breaker=ACTIVE)]
+    r = reset()
+    assert r.run(60, c=NAN, oi=950.0, breaker=ACTIVE) == [(1, "UNKNOWN")]
+    assert r.run(60, c=0.5, oi=950.0, breaker=ACTIVE) == [(6, "RESET")]
+
+
+numbers = st.sampled_from([-0.1, -0.03, -0.02, -0.01, 0.0, 0.004, 0.005, 0.01, 0.02, 0.05, NAN])
+
+
+@given(r=numbers, g=numbers, excess=numbers, sizes=st.booleans(), flush=st.booleans())
+def test_fragile_underneath_is_what_the_method_says_and_mirrors(
+    r: float, g: float, excess: float, sizes: bool, flush: bool
+) -> None:
+    sigma_r, sigma_g = (0.02, 0.01) if sizes else (NAN, NAN)
+    long = fragile_underneath(1.0, r, sigma_r, g, sigma_g, excess, flush, P)
+    limit = -sigma_r if sizes else NAN
+    wanted = all_of(
+        passes(r, "<=", limit),
+        passes(abs(g), "<=", 0.5 * sigma_g),
+        passes(excess, ">", 0.0),
+        not flush,
+    )
+    assert long == code(wanted)
+    assert long == fragile_underneath(-1.0, -r, sigma_r, g, sigma_g, -excess, flush, P)
+
+
+@pytest.mark.parametrize(("mapped", "distance", "usd", "oi", "sigma", "wanted"), [
+    (True, 3.0, 1e7, 1e9, 0.03, YES),
+    (True, 3.1, 1e7, 1e9, 0.03, NO),
+    (True, 3.0, 9e6, 1e9, 0.03, NO),
+    (True, NAN, NAN, 1e9, 0.03, NO),  # no zone in reach
+    (False, NAN, NAN, 1e9, 0.03, UNKNOWN),  # no map
+    (True, 3.0, 1e7, 1e9, NAN, UNKNOWN),
+    (True, 3.0, 1e7, NAN, 0.03, UNKNOWN),
+    (True, 9.0, 1e7, NAN, 0.03, NO),
+    (True, 3.0, 1e6, 1e9, NAN, NO),
+])  # fmt: skip
+def test_near_a_zone(
+    mapped: bool, distance: float, usd: float, oi: float, sigma: float, wanted: int
+) -> None:
+    assert near_zone(mapped, distance, usd, oi, sigma, P) == wanted
 
 
 STRESS = {State.CROWDED, State.FRAGILE, State.CASCADE}
 LEGAL = {
-    "UNKNOWN": {"CALM", "CROWDED", "FRAGILE", "CASCADE", "FLUSHED"},
+    "UNKNOWN": {"CALM", "CROWDED", "FRAGILE", "CASCADE", "FLUSHED", "RESET"},
     "CALM": {"UNKNOWN", "CROWDED", "CASCADE"},
-    "CROWDED": {"UNKNOWN", "CALM", "FRAGILE", "CASCADE", "FLUSHED"},
-    "FRAGILE": {"UNKNOWN", "CALM", "CROWDED", "CASCADE", "FLUSHED"},
+    "CROWDED": {"UNKNOWN", "CALM", "FRAGILE", "CASCADE", "FLUSHED", "RESET"},
+    "FRAGILE": {"UNKNOWN", "CALM", "CROWDED", "CASCADE", "FLUSHED", "RESET"},
     "CASCADE": {"UNKNOWN", "CROWDED", "FRAGILE", "FLUSHED"},
-    "FLUSHED": {"UNKNOWN", "CALM", "CROWDED", "CASCADE"},
+    "FLUSHED": {"UNKNOWN", "CALM", "CROWDED", "CASCADE", "RESET"},
+    "RESET": {"UNKNOWN", "CROWDED", "CASCADE"},
 }
 inputs = st.builds(
     Inputs,
     c=st.sampled_from([0.3, 0.55, 0.62, 0.68, 0.72, 0.8, 0.95, NAN]),
     x=st.sampled_from([NAN, 0.5, 0.7, 0.9]),
-    underneath=st.booleans(),
+    underneath=st.sampled_from([NO, YES, UNKNOWN]),
+    zone=st.sampled_from([NO, NO, YES, UNKNOWN]),
+    sigma=st.sampled_from([NAN, 0.01]),
+    breaker=st.sampled_from([INACTIVE, CANDIDATE, ACTIVE, ACTIVE]),
     burst=st.sampled_from([False, False, True]),
     change=st.sampled_from([0.0, -0.003, -0.006, NAN]),
     excess=st.sampled_from([0.0, 0.05]),
     oi=st.sampled_from([900.0, 950.0, 970.0, 995.0, 1000.0]),
     known=st.sampled_from([True, True, True, False]),
 )
-segment = st.tuples(st.sampled_from([1, 3, 7, 12, 20, 35, 70, 200]), inputs)
+segment = st.tuples(st.sampled_from([1, 3, 7, 12, 20, 35, 70, 200, 400]), inputs)
 
 
 def lasted(inputs: list[Inputs], minutes: int, holds: Any) -> bool:
@@ -398,9 +523,14 @@ def _check_entry(now: State, was: State, seen: list[Inputs], *, minutes: int) ->
     if now is State.CROWDED and was is State.CALM:
         assert lasted(seen, 30, lambda i: i.c >= 0.75)
     if now is State.FRAGILE and was is State.CROWDED:
-        assert lasted(seen, 10, lambda i: i.x >= 0.75 or i.underneath)
+        assert lasted(seen, 10, lambda i: i.x >= 0.75 or YES in (i.underneath, i.zone))
     if now is State.FLUSHED and was is not State.UNKNOWN:
         assert longest(seen, lambda i: i.excess < i.usual) >= 16
+    if now is State.RESET and was is State.FLUSHED:
+        assert lasted(seen, 360, lambda i: i.breaker == ACTIVE)
+    if was is State.RESET and now is State.CROWDED:
+        full = lasted(seen, 30, lambda i: i.c >= 0.75)
+        assert full or (seen[-1].c >= 0.70 and seen[-1].breaker != ACTIVE)
     if was is State.CASCADE and now is not State.UNKNOWN:
         quiet = [not i.burst and i.change > -0.002 and i.liquidations for i in seen]
         recent = range(max(0, len(quiet) - 27), len(quiet) - 10)  # a pending flush may add its wait
