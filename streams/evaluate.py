@@ -3,6 +3,7 @@
 import math
 
 from streams import conclude
+from streams.breakers.inputs import known
 from streams.conclude import step_machine
 from streams.events import Channel
 from streams.indicators import (
@@ -124,12 +125,6 @@ def _live_channels(
 
 
 @kernel
-def _volumes_24h(r: Record) -> tuple[float, float]:  # noqa: ARG001
-    """Return the USD traded in 24 hours on perpetuals and on spot markets; NaN is unknown."""
-    return math.nan, math.nan
-
-
-@kernel
 def _leverage(
     u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float,
     now_s: float, live: bool, p: Record,
@@ -139,9 +134,12 @@ def _leverage(
     deleveraging.tick(u.deleveraging, oi, contracts, members, count, time_ns)
     deleveraging.publish(u.deleveraging, oi, contracts, members, count, r, time_ns, p)
     turnover.publish(u.turnover, contracts, members, count, r, time_ns, live, p)
-    perp_usd, spot_usd = _volumes_24h(r)
-    known = oi.coverage >= p.oi_panel_coverage
-    leverage.publish(u.leverage, r, perp_usd, spot_usd, time_ns, dt_s, now_s, known, p)
+    perp_usd, spot_usd = (
+        known(r.volume_usd_24h_perp),
+        known(r.volume_usd_24h_spot),
+    )  # as of the last tick
+    enough = oi.coverage >= p.oi_panel_coverage
+    leverage.publish(u.leverage, r, perp_usd, spot_usd, time_ns, dt_s, now_s, enough, p)
     funding_split.tick(u.funding_split, contracts, members, count, r, time_ns, dt_s, p)
     flush_ns = max(u.machine[0].flush_ns, u.machine[1].flush_ns)
     carry.tick(u.carry, contracts, members, count, flush_ns, r, time_ns, dt_s, p)
@@ -150,9 +148,9 @@ def _leverage(
 @kernel
 def _markets(
     u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float,
-    now_s: float, live: bool, p: Record, n: Record, work: Record, up: Record,
+    now_s: float, live: bool, p: Record, work: Record,
 ) -> None:  # fmt: skip
-    """Advance every indicator to `time_ns` and write its readings."""
+    """Advance prices, open interest and funding to `time_ns` and write their readings."""
     r = u.readings
     price.tick(u.price, contracts, members, count, time_ns, live)
     open_interest.tick(u.open_interest, contracts, members, count, time_ns, dt_s, p)
@@ -165,6 +163,15 @@ def _markets(
     funding.tick(contracts, members, count, r, time_ns, dt_s, live, p, work)
     funding.publish(u.funding, r, dt_s, now_s, p)
     _leverage(u, contracts, members, count, time_ns, dt_s, now_s, live, p)
+
+
+@kernel
+def _forced_flow(
+    u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float,
+    now_s: float, p: Record, n: Record, up: Record,
+) -> None:  # fmt: skip
+    """Let the rates of forced orders and their configured excitation fade to `time_ns`."""
+    r = u.readings
     _live_channels(contracts, members, count, LIQUIDATION_CHANNEL, time_ns, p, up)
     liquidations.tick(
         u.liquidations, contracts, members, count, up, time_ns, now_s, u.origin_ns, dt_s, p
@@ -175,10 +182,18 @@ def _markets(
     complete = u.liquidations.complete_live
     cascade.tick(u.cascade, u.price.last_return, complete, time_ns, now_s, dt_s, p)
     cascade.publish(u.cascade, r, n, complete, time_ns, p)
+
+
+@kernel
+def _branching(
+    u: Record, contracts: Record, members: Record, count: int, time_ns: int, dt_s: float,
+    now_s: float, p: Record, up: Record,
+) -> None:  # fmt: skip
+    """Let the fits of the excitation see this tick; `up` is as `_forced_flow` left it."""
     branching_fit.tick(
         u.branching, contracts, members, count, up, u.price.last_return, time_ns, now_s, dt_s, p
     )
-    branching.publish(u.branching, r, time_ns, p)
+    branching.publish(u.branching, u.readings, time_ns, p)
 
 
 @kernel
@@ -374,7 +389,9 @@ def tick(
     dt_s = (time_ns - u.tick_ns) / NS_PER_S if u.tick_ns > 0 else 0.0
     now_s = (time_ns - u.origin_ns) / NS_PER_S
     u.tick_ns = u.time_ns = u.trigger_ns = time_ns
-    _markets(u, contracts, members, count, time_ns, dt_s, now_s, live, p, n, work, up)
+    _markets(u, contracts, members, count, time_ns, dt_s, now_s, live, p, work)
+    _forced_flow(u, contracts, members, count, time_ns, dt_s, now_s, p, n, up)
+    _branching(u, contracts, members, count, time_ns, dt_s, now_s, p, up)
     _volatility(u, contracts, members, count, time_ns, now_s, live, p)
     spot = feeds.spot_coverage(contracts, beside, beside_count, time_ns, p.heartbeat_stale_s)
     if live:
@@ -399,4 +416,8 @@ def tick(
 
 
 #: What `tick` calls, in its order: see `streams.ahead`.
-PARTS = (_markets, _volatility, _heat, step_bursts, _publish_bursts, _step_quadrants, step_machine)
+PARTS = (
+    _markets, _forced_flow, _branching, _volatility, _impact, _lead_lag, _flows, _heat, conclude.score,
+    step_bursts, conclude.compare_bursts, _absorption, _publish_bursts, _step_quadrants,
+    conclude.step_breakers, step_machine, conclude.publish,
+)  # fmt: skip
