@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from streams.config import MethodConfig
@@ -46,9 +46,10 @@ CONFIG = MethodConfig(
 )  # fmt: skip
 SAMPLES = 160
 SEEDS = st.sampled_from([1, 2])
-few = functools.partial(
-    settings, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+few = functools.partial(  # an example takes a second, and is as small as any other
+    settings, deadline=None, derandomize=True, phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
 
 
 class Run(NamedTuple):
