@@ -10,7 +10,7 @@ from streams.indicators import heatmap_level
 from tests.reference.indicators.heat_trial import Scores, Trial, bootstrap
 from tests.truth import Truth, profile
 
-SEEDS, DAYS = profile((1, 2, 3), (1, 2, 3, 4, 5)), profile(12, 40)
+SEEDS, DAYS = profile((1, 2, 3), (1, 2, 3, 4, 5)), profile(12, 20)
 
 
 @pytest.fixture(scope="module")

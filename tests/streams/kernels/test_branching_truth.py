@@ -26,8 +26,8 @@ from tests.truth import Truth, profile
 
 Floats = npt.NDArray[np.float64]
 Stream = tuple[Floats, npt.NDArray[np.int64], Floats]
-SEEDS = range(profile(4, 12))
-MARKETS = range(profile(6, 20))
+SEEDS = range(profile(4, 8))
+MARKETS = range(profile(6, 12))
 TRUTHS = (0.0, 0.4, 0.7, 0.9, 0.95)
 MIDDLE = np.array([0.0, 1.0, 0.0])
 

@@ -32,9 +32,18 @@ from streams.kernels.hawkes import (
     hawkes_solve,
     hawkes_weigh,
 )
+from streams.kernels.heat import (
+    ladder,
+    ladder_age,
+    ladder_close,
+    ladder_init,
+    ladder_move,
+    ladder_open,
+)
 from streams.kernels.histogram import HISTOGRAM, histogram_init, histogram_insert
 from streams.kernels.hysteresis import GATE, gate_init, gate_step
 from streams.kernels.median import MEDIAN, median_init, median_update
+from streams.kernels.path import PATH, path_init, path_put
 from streams.kernels.residuals import RESIDUAL, residual_advance, residual_event, residual_init
 from streams.kernels.throttle import (
     THROTTLE,
@@ -54,7 +63,7 @@ from streams.kernels.windows import (
 from streams.kernels.wls import wls_add, wls_fade, wls_init, wls_record, wls_solve
 
 HALF_LIVES = np.array([2.0, 15.0, 120.0])
-FLOWS, LEVELS = flow_ring(7), level_ring(5)
+FLOWS, LEVELS, LADDER = flow_ring(7), level_ring(5), ladder(16)
 HIGHEST, CHANGES, WLS = highest_ring(6), changepoint_record(20), wls_record(2)
 EVERYTHING = np.dtype(
     [
@@ -77,6 +86,8 @@ EVERYTHING = np.dtype(
         ("highest", HIGHEST),
         ("changes", CHANGES),
         ("wls", WLS),
+        ("ladder", LADDER),
+        ("path", PATH),
     ]
 )
 
@@ -101,6 +112,8 @@ def start(all_of_it: Any) -> None:
     highest_init(all_of_it["highest"])
     changepoint_init(all_of_it["changes"])
     wls_init(all_of_it["wls"])
+    ladder_init(all_of_it["ladder"])
+    path_init(all_of_it["path"])
 
 
 def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
@@ -133,6 +146,11 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     wls_fade(all_of_it["wls"], 0.9)
     wls_add(all_of_it["wls"], np.array([1.0, x]), t_s, 1.0)
     wls_solve(all_of_it["wls"], 1e-6, np.empty(2), np.empty((2, 2)))
+    ladder_move(all_of_it["ladder"], bucket % 5, bucket % 3)
+    ladder_open(all_of_it["ladder"], bucket % 5 + 6, abs(x))
+    ladder_close(all_of_it["ladder"], 0.1)
+    ladder_age(all_of_it["ladder"], 0.8, 60.0)
+    path_put(all_of_it["path"], int(t_s * 1e9), x)
 
 
 def inputs(size: int) -> list[tuple[float, float, bool]]:
@@ -171,7 +189,7 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
     "dtype",
     [
         HELD, FLOWS, LEVELS, HISTOGRAM, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL, THROTTLE_TEST,
-        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, SWITCH["up"], SWITCH,
+        AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, LADDER, SWITCH["up"], SWITCH,
     ],
 )  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
@@ -199,6 +217,8 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (HIGHEST, highest_init),
         (CHANGES, changepoint_init),
         (WLS, wls_init),
+        (LADDER, ladder_init),
+        (PATH, path_init),
     ],
 )
 def test_init_leaves_nothing_of_what_was_there(
