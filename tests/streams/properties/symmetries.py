@@ -39,7 +39,7 @@ class Mirror(Enum):
 SAME, NEGATED, COMPLEMENT = Mirror.SAME, Mirror.NEGATED, Mirror.COMPLEMENT
 RECIPROCAL, LABEL = Mirror.RECIPROCAL, Mirror.LABEL
 SWAPPED, SWAPPED_RECIPROCAL = Mirror.SWAPPED, Mirror.SWAPPED_RECIPROCAL
-EXACT, BY_WEIGHT, BY_SHAPE = 1e-6, 2e-2, 0.3
+EXACT, BY_WEIGHT, BY_SHAPE, NOT = 1e-6, 2e-2, 0.3, math.inf
 
 
 class Line(NamedTuple):
@@ -65,7 +65,7 @@ TABLE = (
     Line(rf"oi_flow_usd_{W}", 1, SAME),
     Line(rf"oi_price_effect_usd_{W}", 1, NEGATED),
     Line(rf"oi_change_{W}(_sigma)?|oi_z|oi_drawdown_{W}", 0, SAME),
-    Line(rf"oi_drop_{S}", 0, SWAPPED),
+    Line(rf"oi_drop_{S}", 0, SWAPPED, BY_SHAPE),  # since the highest of two like peaks
     Line(r"oi_to_(mcap|adv)(_rank_\w+)?", 0, SAME),
     Line(r"(opening|closing)_coin_.*|churn_.*", 0, SAME),
     Line(r"(oi|volume)_share_.*", 0, SAME),
@@ -97,6 +97,7 @@ TABLE = (
     Line(r"zone_(low|high)_.*", 1, SWAPPED_RECIPROCAL, BY_SHAPE),
     Line(r"zone_.*", 0, SWAPPED, BY_SHAPE),
     Line(r"heatmap_asymmetry", 0, NEGATED, BY_SHAPE),
+    Line(r"heatmap_(phi|phi_se|episodes)", 0, SAME, NOT),  # of what price just reached, or just not
     Line(r"heatmap_.*", 0, SAME, BY_SHAPE),
     Line(rf"r0_{S}", 0, SWAPPED, BY_SHAPE),
     # machines
@@ -114,6 +115,8 @@ LABELS = {
     Quadrant.PRICE_UP_OI_FLAT: Quadrant.PRICE_DOWN_OI_FLAT,
 }
 LABELS |= {b: a for a, b in LABELS.items()}
+#: Labels that say more of one direction only: a mirrored market knows the plain one.
+PLAIN = {"FRAGILE_UNDERNEATH": "PRICE_DOWN_OI_FLAT", "SPOT_LED": "PRICE_UP_OI_FLAT"}
 
 
 def line_of(name: str) -> Line:
@@ -140,6 +143,14 @@ def partner(name: str) -> str:
     return "_".join(swap.get(word, word) for word in name.split("_"))
 
 
+def plain(x: float) -> float:
+    """Return a label without what is said of one direction only."""
+    if math.isnan(x):
+        return x
+    name = Quadrant(int(x)).name
+    return float(Quadrant[PLAIN.get(name, name)])
+
+
 def reflected(mirror: Mirror, x: float, square: float) -> float:
     """Return what a value becomes; `square` is that of the price the mirror stands at."""
     if math.isnan(x):
@@ -151,7 +162,7 @@ def reflected(mirror: Mirror, x: float, square: float) -> float:
     if mirror in {RECIPROCAL, SWAPPED_RECIPROCAL}:
         return square / x
     if mirror is LABEL:
-        label = Quadrant(int(x))
+        label = Quadrant(int(plain(x)))
         return float(LABELS.get(label, label))
     return x
 

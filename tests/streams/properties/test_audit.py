@@ -17,7 +17,7 @@ MODULES = {
 
 
 @cache
-def tests_of(file: str) -> set[str]:
+def names_in(file: str) -> set[str]:
     tree = ast.parse((ROOT / "tests" / "streams" / file).read_text("utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
@@ -33,5 +33,5 @@ def test_every_property_is_held_by_a_test_or_has_a_reason(module: str) -> None:
     held: Held = TABLE[module]
     for name in (x for x in held if not x.startswith("- ")):
         file, _, test = name.partition("::")
-        assert test in tests_of(file), name
+        assert test in names_in(file), name
     assert not held.twin.startswith("- "), "everything has a slow twin"
