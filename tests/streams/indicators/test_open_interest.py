@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from streams.config import MethodConfig
 from streams.engine import Engine
-from streams.indicators.open_interest import coin_flow_usd
 from tests.reference.indicators.open_interest import (
     Venue,
     chained_log,
@@ -191,21 +190,6 @@ def test_usd_alone_is_a_level_of_inverse_contracts_with_a_fresh_mark(
     assert math.isnan(coin) if counter else coin == 1e5
 
 
-POSITIVE = st.floats(1e-3, 1e6)
-
-
-@given(q0=POSITIVE, q1=POSITIVE, p0=POSITIVE, p1=POSITIVE)
-def test_flow_is_the_change_less_the_midpoint_price_effect(
-    truth: Truth, q0: float, q1: float, p0: float, p1: float
-) -> None:
-    u0, u1 = q0 * p0, q1 * p1
-    flow, effect = coin_flow_usd(q0, u0, p0, q1, u1, p1, False), 0.5 * (q0 + q1) * (p1 - p0)
-    size = max(abs(flow), abs(effect), u0, u1)
-    truth(
-        5, "flow and price effect less the change of USD", (flow + effect - (u1 - u0)) / size, 1e-12
-    )
-
-
 def test_flow_and_effect_add_up_to_the_change_in_whole_cents(truth: Truth) -> None:
     rng = random.Random(5)
     m = Market((LINEAR,), MethodConfig())
@@ -322,30 +306,6 @@ def test_venues_that_come_and_go_never_change_a_flat_market(
         change = reading(m.engine, "oi_change_1m")
         assert math.isnan(change) or abs(change) < 1e-13
         assert abs(m.engine._underlyings[0]["open_interest"]["log_oi"]) < 1e-12
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    alive=st.lists(
-        st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=80, max_size=80
-    ),
-    prices=st.lists(st.integers(-3, 3), min_size=80, max_size=80),
-)
-def test_in_numbers_without_rounding_they_change_it_by_exactly_nothing(
-    truth: Truth, alive: list[tuple[bool, bool, bool]], prices: list[int]
-) -> None:
-    m = Market((LINEAR, INVERSE, THIRD), MethodConfig(oi_fresh_floor_s=4.0, oi_panel_coverage=0.0))
-    worst = 0.0
-    for t, (up, power) in enumerate(zip(alive, prices, strict=True), 1):
-        price = 1024.0 * 2.0**power
-        for c, is_up in zip(m.contracts, up, strict=True):
-            if is_up:
-                m.row(c, t - 0.5, 2.0**22 / price if c.inverse else 70.0, price)
-        m.tick(t)
-        change = reading(m.engine, "oi_change_1m")
-        worst = max(worst, 0.0 if math.isnan(change) else abs(change))
-    truth(7, "change of a flat market whose venues come and go", worst, 0)
-    truth(7, "its chained ln(OI)", m.engine._underlyings[0]["open_interest"]["log_oi"], 0)
 
 
 def test_the_level_is_the_sum_of_what_is_young_enough() -> None:
