@@ -61,6 +61,11 @@ def profile(short: T, full: T) -> T:
     return full if os.environ.get(ENVIRONMENT) == "full" else short
 
 
+def figure(x: float, digits: int) -> str:
+    """Return a number to so many digits, without the zero in 1e-09."""
+    return f"{x:.{digits}g}".replace("e-0", "e-")
+
+
 class Report(NamedTuple):
     """What a test measured: the range of its values, and the range they may have."""
 
@@ -75,10 +80,10 @@ class Report(NamedTuple):
     def measured(self) -> str:
         """Return the value that came nearest to a bound; both ends where both are bounds."""
         if self.high == math.inf:
-            return f"{self.least:.3g}"
+            return figure(self.least, 3)
         if self.low == -math.inf or self.least == self.most:
-            return f"{self.most:.2g}"
-        return f"{self.least:.3g} to {self.most:.3g}"
+            return figure(self.most, 2)
+        return f"{figure(self.least, 3)} to {figure(self.most, 3)}"
 
     @property
     def allowed(self) -> str:
@@ -87,7 +92,7 @@ class Report(NamedTuple):
             return f"> {self.low:g}"
         if self.low > -math.inf:
             return f"{self.low:g} to {self.high:g}"
-        return f"≤ {self.high:g}" if self.high > 0.0 else "exact"
+        return f"≤ {figure(self.high, 3)}" if self.high > 0.0 else "exact"
 
 
 class Truth:
