@@ -104,4 +104,4 @@ def test_the_worst_of_all_parameters_is_collected_and_failures_are_not() -> None
             )
         )  # fmt: skip
     assert [r.measured for r in seen.reports.values()] == ["0.2"]
-    assert seen.ran == {"tests/x.py::test_y"}
+    assert seen.held == seen.failed == {"tests/x.py::test_y"}

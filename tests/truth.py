@@ -200,14 +200,17 @@ class Collector:
 
     def __init__(self) -> None:
         self.reports: dict[tuple[int, str, str], Report] = {}
-        self.ran: set[str] = set()
+        self.held: set[str] = set()
+        self.failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the reports of a test that passed; of its parameters, the widest range."""
+        test = report.nodeid.partition("[")[0]
+        if report.failed:
+            self.failed.add(test)
         if report.when != "call" or not report.passed:
             return
-        test = report.nodeid.partition("[")[0]
-        self.ran.add(test)
+        self.held.add(test)
         for name, value in report.user_properties:
             if name == "truth":
                 new = Report(*value)  # type: ignore[misc]
@@ -240,15 +243,13 @@ def main() -> int:
     os.environ[ENVIRONMENT] = "short" if given.short else "full"
     seen = Collector()
     code = int(pytest.main(["-p", "no:randomly", "-q", *tests], plugins=[seen]))
-    silent = [test for test in tests if test not in seen.ran]
-    if code or silent:
-        print(
-            f"nothing was written; without a report: {', '.join(silent) or 'none'}", file=sys.stderr
-        )
-        return code or 1
-    PAGE.write_text(written(seen.reports, set(tests) if given.words else None), "utf-8")
+    without = sorted(seen.failed | (set(tests) - seen.held))
+    held = {key: report for key, report in seen.reports.items() if key[2] not in without}
+    PAGE.write_text(written(held, set(tests) if given.words else None), "utf-8")
     print(PAGE.read_text("utf-8"))
-    return 0
+    for test in without:
+        print(f"failed or did not run, so it is not on the page: {test}", file=sys.stderr)
+    return code or int(bool(without))
 
 
 if __name__ == "__main__":
