@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check answers bench format lint types lock clean $(VENV)
+.PHONY: help demo test check answers truth bench format lint types lock clean $(VENV)
 
 help: ## this list
 	@grep -E '^[.a-z]+:.*## ' Makefile | sed -E 's/^([.a-z]+):.*## /\1|/' | \
@@ -23,6 +23,9 @@ check: lint types test ## all that CI asks
 
 answers: $(INSTALLED) ## recorded messages against their answer key; ARGS="--shared FOLDER"
 	@$(PY) -m tests.answers $(ARGS)
+
+truth: $(INSTALLED) ## ground truths, measured anew: streams/TRUTH.md; ARGS="13 15" for rows
+	@$(PY) -m tests.truth $(ARGS)
 
 bench: $(INSTALLED) ## measured costs, as a table
 	@$(PY) -m tests.benchmarks $(ARGS)

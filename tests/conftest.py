@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.kafka_fixture import kafka, no_topics, topics
+from tests.truth import pytest_collection_modifyitems, pytest_runtest_call, truth
 
-__all__ = ["kafka", "no_topics", "shared_data", "topics"]
+__all__ = [
+    "kafka", "no_topics", "pytest_collection_modifyitems", "pytest_runtest_call", "shared_data", "topics",
+    "truth",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -23,6 +23,7 @@ from streams.signals import Signal, decode, fact
 from tests.e2e.processes import environment
 from tests.e2e.world import embedded, swift_settings
 from tests.service.simulator.talking import BUSY
+from tests.truth import Truth
 
 RECORDED = "raw/binance_usdm/{}usdt_trade_depth_bookTicker_20240808.txt.gz"
 
@@ -104,7 +105,7 @@ def test_how_rows_are_cut_into_blocks_does_not_matter(shared_data: Path, tmp_pat
     assert len(hashes) == len(said) == 1
 
 
-async def test_live_is_replay(tmp_path: Path) -> None:
+async def test_live_is_replay(truth: Truth, tmp_path: Path) -> None:
     """What was said live is said again from the log; frames that were tapped replay to the same rows."""
     writers = {name: CaptureWriter(tmp_path / f"{name}_tap.txt.gz") for name in VENUES}
 
@@ -143,6 +144,8 @@ async def test_live_is_replay(tmp_path: Path) -> None:
     assert engine.counters == live.run.engine.counters
     as_live = [fact(msgspec.structs.replace(one, replay=False)) for one in again]
     assert as_live == [fact(one) for one in live.signals]
+    unlike = sum(a != b for a, b in zip(as_live, map(fact, live.signals), strict=True))
+    truth(24, "signals that differ between live and replay", unlike, 0)
     kept = (tmp_path / "run" / "signals.jsonl").read_bytes().splitlines()
     assert [fact(decode(line)) for line in kept] == as_live
 

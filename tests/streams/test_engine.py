@@ -4,7 +4,7 @@ import functools
 import json
 import math
 import random
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from streams.events import ROW_BYTES, VIEWS, Flag, Kind, MalformedBlock, Side, b
 from streams.signals import fact
 from streams.state import MAX_CONTRACTS
 from tests.reference.log import NAN, START_NS, Contract, Log, S, market, play, reading
+from tests.truth import Truth
 
 A, B = Contract("alpha", "BTC"), Contract("beta", "ETH")
 #: Everything is warm within a minute or two, so that a short log visits states.
@@ -48,6 +49,13 @@ def whole() -> tuple[str, tuple[bytes, ...], dict[str, int]]:
     return engine.state_hash(), tuple(said), engine.counters
 
 
+def differing(engine: Engine, said: list[bytes]) -> int:
+    """Return how many signals and underlyings are not those of the log folded in one piece."""
+    same = run([ROWS])[0].underlying_hashes()
+    states = sum(same[name] != value for name, value in engine.underlying_hashes().items())
+    return states + sum(a != b for a, b in zip_longest(said, whole()[1]))
+
+
 def cut(rows: bytes, points: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(p * ROW_BYTES, len(rows)) for p in points), len(rows)]
     return [rows[a:b] for a, b in pairwise(edges)]
@@ -65,8 +73,9 @@ def test_the_log_is_worth_folding() -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(points=st.lists(st.integers(0, len(ROWS) // ROW_BYTES), max_size=40))
-def test_blocks_may_be_cut_anywhere(points: list[int]) -> None:
+def test_blocks_may_be_cut_anywhere(truth: Truth, points: list[int]) -> None:
     engine, said = run(cut(ROWS, points))
+    truth(24, "signals and states that cuts of the log change", differing(engine, said), 0)
     assert engine.state_hash() == whole()[0]
     assert tuple(said) == whole()[1]
     assert engine.counters == whole()[2]
@@ -91,7 +100,7 @@ def test_any_buffer_at_any_address_will_do(kind: type) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(at=st.lists(st.integers(1, len(ROWS) // ROW_BYTES - 1), min_size=1, max_size=4))
-def test_a_restored_snapshot_has_the_same_future(at: list[int]) -> None:
+def test_a_restored_snapshot_has_the_same_future(truth: Truth, at: list[int]) -> None:
     engine, said = Engine(FAST), []
     for offset, block in enumerate(cut(ROWS, at)):
         said += [fact(s) for s in engine.fold(block, offset)]
@@ -100,6 +109,7 @@ def test_a_restored_snapshot_has_the_same_future(at: list[int]) -> None:
         assert engine.state_hash() == before
         assert engine.offset == offset
         assert engine.snapshot() == data
+    truth(24, "signals and states that restarts change", differing(engine, said), 0)
     assert tuple(said) == whole()[1]
     assert engine.state_hash() == whole()[0]
     assert engine.counters == whole()[2]
@@ -312,7 +322,7 @@ def mirrored(seed: int) -> tuple[list[bytes], list[bytes]]:
     return out[0], out[1]
 
 
-def test_a_mirrored_market_has_mirrored_machines() -> None:
+def test_a_mirrored_market_has_mirrored_machines(truth: Truth) -> None:
     moves: list[list[tuple[str, ...]]] = []
     for said, swap in zip(mirrored(5), ({}, {"long": "short", "short": "long"}), strict=True):
         rows = [json.loads(s) for s in said]
@@ -320,6 +330,7 @@ def test_a_mirrored_market_has_mirrored_machines() -> None:
             (r["asof"], r["kind"], swap.get(r["side"], r["side"]), r["status"])
             for r in rows if r["kind"] in ("state", "burst")
         ))  # fmt: skip
-    assert moves[0] == moves[1]
+    unlike = sum(a != b for a, b in zip_longest(*moves))
+    truth(23, "changes of state without a mirror image in a mirrored market", unlike, 0)
     visited = {status for _, kind, side, status in moves[0] if kind == "state" and side == "long"}
     assert {"CALM", "CROWDED", "CASCADE", "FLUSHED"} <= visited

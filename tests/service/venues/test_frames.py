@@ -8,6 +8,7 @@ from streams.events import RowBuffer
 from tests.service.venues import cases_okx
 from tests.service.venues.cases import RECEIVED_NS, AnyCase, problems
 from tests.service.venues.every import ALL, GOOD, INSTRUMENTS, MISSING, REFUSALS, opened
+from tests.truth import Truth
 
 
 def test_every_venue_has_cases() -> None:
@@ -20,6 +21,32 @@ def test_every_venue_has_cases() -> None:
 )
 def test_frame(name: str, case: AnyCase) -> None:
     assert problems(VENUES[name], INSTRUMENTS[name], case) == []
+
+
+def wrong(name: str, kind: str) -> list[str]:
+    """Return what is wrong with a venue's documented frames that write rows of a kind."""
+    cases = [case for case in ALL[name] if any(row.get("kind") == kind for row in case.rows)]
+    assert cases, "nothing to look at"
+    return [line for case in cases for line in problems(VENUES[name], INSTRUMENTS[name], case)]
+
+
+def venues_with(kind: str) -> list[str]:
+    """Return the venues whose documented frames write rows of a kind."""
+    return [v for v in ALL if any(r.get("kind") == kind for case in ALL[v] for r in case.rows)]
+
+
+@pytest.mark.parametrize("name", venues_with("open_interest"))
+def test_open_interest_has_the_unit_computed_by_hand(truth: Truth, name: str) -> None:
+    found = wrong(name, "open_interest")
+    assert found == []
+    truth(4, "documented frames of open interest: fields that differ", len(found), 0)
+
+
+@pytest.mark.parametrize("name", venues_with("liquidation"))
+def test_liquidations_have_the_side_and_size_computed_by_hand(truth: Truth, name: str) -> None:
+    found = wrong(name, "liquidation")
+    assert found == []
+    truth(10, "documented frames of forced orders: fields that differ", len(found), 0)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from streams.breakers.reasons import fragile_underneath, near_zone
 from streams.config import MethodConfig
 from streams.state import params
 from tests.reference.breakers.life import all_of, code, passes
+from tests.truth import Truth
 
 NAN = math.nan
 CONFIG = MethodConfig(
@@ -490,7 +492,9 @@ def longest(inputs: list[Inputs], holds: Any) -> int:
 
 @settings(max_examples=80, deadline=None)
 @given(segments=st.lists(segment, min_size=4, max_size=20), deaf=st.integers(0, 400))
-def test_any_history_keeps_the_rules(segments: list[tuple[int, Inputs]], deaf: int) -> None:
+def test_any_history_keeps_the_rules(
+    truth: Truth, segments: list[tuple[int, Inputs]], deaf: int
+) -> None:
     r, seen, state, entered = Run(), [], State.UNKNOWN, 0
     before = State.UNKNOWN  # the last state that was not UNKNOWN
     stressed = 0  # the step at which CALM or FLUSHED last gave way to stress
@@ -516,6 +520,9 @@ def test_any_history_keeps_the_rules(segments: list[tuple[int, Inputs]], deaf: i
             state, entered = now, r.minute
         if now is not State.UNKNOWN:
             before = now
+    names = ["UNKNOWN", *(name for _, name in r.changes)]
+    illegal = sum(after not in LEGAL[first] for first, after in pairwise(names))
+    truth(23, "illegal changes of state in drawn histories", illegal, 0)
 
 
 def _check_entry(now: State, was: State, seen: list[Inputs], *, minutes: int) -> None:

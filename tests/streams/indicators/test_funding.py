@@ -13,6 +13,7 @@ from tests.reference.indicators import funding as slow
 from tests.reference.indicators.held import held_mean
 from tests.reference.kernels.histogram import Points
 from tests.reference.log import NAN, Contract, Log, play, reading
+from tests.truth import Truth
 
 A, B, C = Contract("alpha", "BTC"), Contract("beta", "BTC"), Contract("gamma", "BTC")
 HOUR_NS = 3600 * 10**9
@@ -39,8 +40,9 @@ class Market:
     ("rate", "hours", "expected"),
     [(1e-4, 8, 0.1095), (1e-4, 4, 0.219), (1.25e-5, 1, 0.1095), (-3e-4, 8, -0.3285), (0.0, 2, 0.0)],
 )
-def test_yearly_rates(rate: float, hours: int, expected: float) -> None:
-    assert funding.apr(rate, hours * HOUR_NS) == pytest.approx(expected, rel=1e-12)
+def test_yearly_rates(truth: Truth, rate: float, hours: int, expected: float) -> None:
+    off = funding.apr(rate, hours * HOUR_NS) - expected
+    truth(8, "yearly rates of table 3.1, to a rounding", off / (abs(expected) or 1.0), 3e-16)
     assert math.isnan(funding.apr(rate, 0))
     m = Market({A: 1e6})
     m.log.at(0.2).funding(A, rate, hours * 3600)
@@ -69,17 +71,17 @@ def test_a_rate_said_for_another_interval_is_the_same_yearly(
     [(-1e-3, -5e-4), (-4e-4, 1e-4), (0.0, 1e-4), (3e-4, 1e-4), (6e-4, 1e-4), (1e-3, 5e-4)],
 )
 def test_funding_is_blind_in_the_dead_zone_and_the_premium_is_not(
-    premium: float, rate: float
+    truth: Truth, premium: float, rate: float
 ) -> None:
-    assert slow.exchange_rate(premium) == pytest.approx(rate, abs=1e-18)
+    off = slow.exchange_rate(premium) / rate - 1.0
+    truth(8, "the exchange's clamped rate, table 3.2, to a rounding", off, 2e-15)
     m = Market({A: 1e6})
     m.log.at(0.2).funding(A, slow.exchange_rate(premium))
     m.log.mark(A, 100.0, 100.0, 100.0 * (1.0 + premium))
     m.second(1)
     m.second(2)
-    assert reading(m.engine, "funding_excess_apr") == pytest.approx(
-        (rate - 1e-4) * 1095.0, abs=1e-12
-    )
+    excess = reading(m.engine, "funding_excess_apr") - (rate - 1e-4) * 1095.0
+    truth(8, "excess in and out of the dead zone, a year", excess, 1e-15)
     expected = 1e4 * math.log1p(premium)
     assert reading(m.engine, "premium_bp") == pytest.approx(expected, rel=1e-12, abs=1e-9)
 

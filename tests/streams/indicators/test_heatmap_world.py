@@ -8,13 +8,14 @@ import pytest
 from streams.config import MethodConfig
 from streams.indicators import heatmap_level
 from tests.reference.indicators.heat_trial import Scores, Trial, bootstrap
+from tests.truth import Truth, profile
 
-SEEDS, DAYS = (1, 2, 3), 12
+SEEDS, DAYS = profile((1, 2, 3), (1, 2, 3, 4, 5)), profile(12, 20)
 
 
 @pytest.fixture(scope="module")
 def trials() -> list[Trial]:
-    """Three worlds, twelve days each, with the shipped configuration."""
+    """Worlds with the shipped configuration."""
     done = []
     for seed in SEEDS:
         trial = Trial(seed, MethodConfig())
@@ -32,15 +33,17 @@ def interval(
     return bootstrap(sums, np.array([count(model) for model, _ in pairs]))
 
 
-def test_the_score_orders_oracle_model_nothing_and_a_stale_map(trials: list[Trial]) -> None:
+def test_the_score_orders_oracle_model_nothing_and_a_stale_map(
+    truth: Truth, trials: list[Trial]
+) -> None:
     skill = interval(trials, lambda m, _: m.skill, lambda m: m.cases)
     ahead = interval(trials, lambda m, o: o.skill - m.skill, lambda m: m.cases)
     placebo = interval(trials, lambda m, _: m.placebo, lambda m: m.placebos)
     usual = interval(trials, lambda m, _: m.over_distance, lambda m: m.cases)
     print(f"skill {skill}, oracle ahead by {ahead}, placebo {placebo}, over distance {usual}")
-    assert skill[1] > 0.0
-    assert ahead[1] > 0.0
-    assert placebo[2] < 0.0
+    truth.above(19, "oracle over model, nats, lower end", ahead[1])
+    truth.above(19, "model over nothing, nats, lower end", skill[1])
+    truth.above(19, "nothing over the stale map, nats, lower end", -placebo[2])
     assert placebo[2] < skill[1]
     assert usual[1] > 0.0
 
@@ -53,13 +56,13 @@ def test_the_fullest_bins_are_hit_more_often_than_random_ones(trials: list[Trial
 
 
 def test_phi_of_the_true_book_is_about_one_and_the_net_model_needs_more(
-    trials: list[Trial],
+    truth: Truth, trials: list[Trial]
 ) -> None:
     for trial in trials:
-        model, truth = (heatmap_level.phi(level) for level in trial.levels)
+        model, oracle = (heatmap_level.phi(level) for level in trial.levels)
         print(
-            f"phi true {truth:.3f}, model {model:.3f} ± {heatmap_level.phi_error(trial.levels[0]):.3f}"
+            f"phi true {oracle:.3f}, model {model:.3f} ± {heatmap_level.phi_error(trial.levels[0]):.3f}"
         )
-        assert 0.9 <= truth <= 1.2
-        assert 1.3 <= model <= 3.2
+        truth.between(20, "phi of the true book", oracle, 0.9, 1.2)
+        truth.between(20, "phi of the model on net open interest", model, 1.3, 3.2)
         assert trial.levels[0]["episodes"] >= 30

@@ -16,6 +16,7 @@ from streams.kernels.changepoint import (
     changepoint_step,
 )
 from tests.reference.kernels.changepoint import run_lengths, run_lengths_by_enumeration
+from tests.truth import Truth, profile
 
 SHORT, MIDDLE, LONG = changepoint_record(40), changepoint_record(130), changepoint_record(400)
 PRIOR = (0.2, 0.3, 1.5, 0.4)
@@ -41,7 +42,7 @@ def test_the_reference_adds_up_all_segmentations() -> None:
         )
 
 
-def test_every_posterior_equals_that_of_the_segments_and_adds_up_to_one() -> None:
+def test_every_posterior_equals_that_of_the_segments_and_adds_up_to_one(truth: Truth) -> None:
     rng = np.random.default_rng(4)
     values = np.concatenate(
         [rng.normal(m, s, n) for m, s, n in ((0, 1, 50), (3, 0.3, 30), (1, 2, 40))]
@@ -52,11 +53,11 @@ def test_every_posterior_equals_that_of_the_segments_and_adds_up_to_one() -> Non
         step(s, float(x), 0.02, PRIOR)
         wanted = run_lengths(list(values[:t]), 0.02, PRIOR)
         off = max(off, float(np.abs(s["mass"][: t + 1] - wanted).max()))
-        assert s["mass"].sum() == pytest.approx(1.0, abs=1e-12)
+        truth(22, "BOCPD: posterior's sum less one", s["mass"].sum() - 1.0, 1e-12)
         assert s["mass"][0] == 0.02
         assert changepoint_recent(s, 5) == pytest.approx(wanted[:6].sum(), abs=1e-10)
         assert changepoint_run(s) == wanted.argmax()
-    assert off < 1e-10
+    truth(22, "BOCPD: posterior, closed form of all segments", off, 1e-10)
 
 
 def test_a_cap_keeps_the_mass_and_changes_little() -> None:
@@ -76,11 +77,14 @@ def test_a_cap_keeps_the_mass_and_changes_little() -> None:
             assert variance == pytest.approx(1.0, abs=0.5)
 
 
-@pytest.mark.parametrize("size", [2.5, 4.0])
-def test_a_planted_change_is_found_within_six_steps(size: float) -> None:
+@pytest.mark.parametrize(("size", "missing"), [(2.5, 0.05), (4.0, 0.0)])
+def test_a_planted_change_is_found_within_six_steps(
+    truth: Truth, size: float, missing: float
+) -> None:
     """The hazard and cap of method 9.5; the change is a multiple of the noise, up or down."""
     missed = false = 0
-    for seed in range(40):
+    seeds = profile(40, 200)
+    for seed in range(seeds):
         rng = np.random.default_rng(seed)
         s = detector(LONG)
         prior = (0.0, 0.25, 2.0, 0.18)
@@ -94,8 +98,9 @@ def test_a_planted_change_is_found_within_six_steps(size: float) -> None:
             if changepoint_recent(s, 6) > 0.5 and changepoint_run(s) <= 6:
                 found = min(found, i)
         missed += found > 6
-    assert missed == 0
-    assert false <= 40  # steps out of 13 000
+    what = f"BOCPD: share of changes of {size} sd not found within 6 steps"
+    truth(22, what, missed / seeds, missing)
+    assert false <= seeds  # steps out of 323 each
 
 
 @settings(max_examples=25, deadline=None)

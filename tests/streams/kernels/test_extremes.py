@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streams.kernels.extremes import highest, highest_init, highest_put, highest_ring
 from tests.reference.kernels.extremes import SlowHighest
+from tests.truth import Truth
 
 RING = highest_ring(5)
 MOVES = st.lists(
@@ -24,9 +25,10 @@ MOVES = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(MOVES)
 def test_every_answer_equals_the_maximum_of_the_window(
+    truth: Truth,
     moves: list[tuple[int, float, bool]],
 ) -> None:
-    ring, slow, now = np.zeros(1, RING)[0], SlowHighest(5), 10
+    ring, slow, now, wrong = np.zeros(1, RING)[0], SlowHighest(5), 10, 0
     highest_init(ring)
     for step, x, ask in moves:
         if step >= 0:
@@ -35,7 +37,9 @@ def test_every_answer_equals_the_maximum_of_the_window(
         slow.put(now + min(step, 0), x)
         if ask:
             now = max(now, slow.newest)
-            np.testing.assert_equal(highest(ring, now), slow.highest(now))
+            got, wanted = highest(ring, now), slow.highest(now)
+            wrong += not (got == wanted or (math.isnan(got) and math.isnan(wanted)))
+    truth(2, "maxima that differ from brute force", wrong, 0)
 
 
 def test_work_is_constant_on_average_and_the_queue_never_overflows() -> None:

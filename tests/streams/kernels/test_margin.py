@@ -1,12 +1,14 @@
 """Row 17: liquidation prices are those of the table, and equity there is the maintenance margin."""
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.kernels.margin import liquidation_price
+from tests.truth import Truth
 
 E = 100_000.0
 TABLE = [
@@ -21,19 +23,32 @@ TABLE = [
 ]
 
 
+def exact(leverage: float, m: Fraction, amount: Fraction, long: bool, inverse: bool) -> Fraction:
+    """Return where equity is the maintenance margin, in fractions, solved for the price by hand."""
+    entry, paid, sign = Fraction(E), 1 / Fraction(leverage), 1 if long else -1
+    if inverse:  # paid/entry + sign (1/entry - 1/price) = m/price
+        return (sign + m) / ((paid + sign) / entry)
+    return (
+        entry * (paid - sign + amount) / (m - sign)
+    )  # paid + sign (price - entry)/entry = m price - amount
+
+
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]}x")
-def test_the_table_to_the_cent(row: tuple[float, ...]) -> None:
+def test_the_table_to_the_cent(truth: Truth, row: tuple[float, ...]) -> None:
     leverage, m, *wanted = row
     cases = ((True, False), (False, False), (True, True), (False, True))
     for (long, inverse), price in zip(cases, wanted, strict=True):
-        assert liquidation_price(E, leverage, m, 0.0, long, inverse) == pytest.approx(
-            price, abs=0.005
-        )
+        known = exact(leverage, Fraction(str(m)), Fraction(0), long, inverse)
+        assert abs(float(known) - price) <= 0.005  # the table is printed in cents
+        got = liquidation_price(E, leverage, m, 0.0, long, inverse)
+        truth(17, "the table, in fractions", got / float(known) - 1.0, 1e-9)
 
 
-def test_the_row_with_a_maintenance_amount() -> None:
+def test_the_row_with_a_maintenance_amount(truth: Truth) -> None:
     price = liquidation_price(E, 20.0, 0.01, 1300.0 / (30.0 * E), True, False)
-    assert price == pytest.approx(95_915.82, abs=0.005)
+    known = exact(20.0, Fraction(1, 100), Fraction(1300, 3_000_000), True, False)
+    assert abs(float(known) - 95_915.82) <= 0.005
+    truth(17, "the row with a maintenance amount", price / float(known) - 1.0, 1e-9)
 
 
 @settings(max_examples=300, deadline=None)
@@ -46,7 +61,13 @@ def test_the_row_with_a_maintenance_amount() -> None:
     long=st.booleans(),
 )
 def test_equity_at_the_price_is_the_maintenance_margin(
-    entry: float, leverage: float, m: float, amount: float, quantity: float, long: bool
+    truth: Truth,
+    entry: float,
+    leverage: float,
+    m: float,
+    amount: float,
+    quantity: float,
+    long: bool,
 ) -> None:
     sign = 1.0 if long else -1.0
     price = liquidation_price(entry, leverage, m, amount, long, False)
@@ -55,11 +76,12 @@ def test_equity_at_the_price_is_the_maintenance_margin(
     value = quantity * entry
     equity = value / leverage + sign * quantity * (price - entry)
     needed = m * quantity * price - amount * value
-    assert equity == pytest.approx(needed, rel=1e-9, abs=1e-9 * value)
+    truth(17, "equity less maintenance margin, linear", (equity - needed) / value, 1e-9)
     inverse = liquidation_price(entry, leverage, m, 0.0, long, True)
     usd = quantity  # contracts of one USD
     equity_coin = usd / entry / leverage + sign * usd * (1.0 / entry - 1.0 / inverse)
-    assert equity_coin == pytest.approx(m * usd / inverse, rel=1e-9, abs=1e-9 * usd / entry)
+    off = (equity_coin - m * usd / inverse) / (usd / entry)
+    truth(17, "equity less maintenance margin, inverse", off, 1e-9)
 
 
 def test_where_there_is_no_liquidation_there_is_no_price() -> None:

@@ -20,6 +20,7 @@ from streams.kernels.residuals import (
 )
 from tests.reference.kernels.cascades import DAY_S, World, gains, simulate
 from tests.reference.kernels.fitted import residuals
+from tests.truth import Truth, profile
 
 Floats = npt.NDArray[np.float64]
 TRUE = World(n=gains(0.6, 0.1, 0.01), rate=0.1, sigma_bp=2.0)
@@ -80,26 +81,27 @@ def test_an_unobserved_stretch_ends_no_interval() -> None:
 
 
 @pytest.mark.parametrize("half_life_s", [1e9, 3600.0])
-def test_p_values_are_uniform_under_the_truth(half_life_s: float) -> None:
+def test_p_values_are_uniform_under_the_truth(truth: Truth, half_life_s: float) -> None:
     p = np.sort([
         residual_p(s)
-        for seed in range(200)
+        for seed in range(profile(200, 1000))
         for s in residuals(simulate(TRUE, seed, 3 * 3600.0), theta(TRUE), half_life_s)
     ])  # fmt: skip
     place = np.arange(1, p.size + 1) / p.size
     distance = max((place - p).max(), (p - place + 1.0 / p.size).max())
-    assert kolmogorov_p(distance * math.sqrt(p.size)) > 0.01
+    uniform = kolmogorov_p(distance * math.sqrt(p.size))
+    truth.above(16, "p of uniformity of p-values, true model", uniform, 0.01)
     assert np.mean(p < 0.01) < 0.03
 
 
-def test_the_true_model_passes_and_wrong_ones_are_rejected() -> None:
+def test_the_true_model_passes_and_wrong_ones_are_rejected(truth: Truth) -> None:
     stream = simulate(TRUE, 7, 2 * DAY_S)
     slow = np.zeros((2, 4, 3))
     slow[0, 0, 2] = slow[1, 1, 2] = 0.7
     for s in residuals(stream, theta(TRUE), 6 * 3600.0):
         assert not residual_rejected(s)
-        assert residual_p(s) > 0.01
+        truth.above(16, "p of the true model", residual_p(s), 0.01)
     for wrong in (World(n=gains(0.0), rate=0.12), World(n=slow, rate=0.12)):
         for s in residuals(stream, theta(wrong), 6 * 3600.0):
             assert residual_rejected(s)
-            assert residual_p(s) < 0.01
+            truth(16, "p of wrong models", residual_p(s), 0.01)

@@ -33,10 +33,19 @@ from streams.kernels.hawkes import (
     hawkes_solve,
     hawkes_weigh,
 )
+from streams.kernels.heat import (
+    ladder,
+    ladder_age,
+    ladder_close,
+    ladder_init,
+    ladder_move,
+    ladder_open,
+)
 from streams.kernels.histogram import HISTOGRAM, UPPER, histogram_init, histogram_insert
 from streams.kernels.hysteresis import GATE, gate_init, gate_step
 from streams.kernels.ledger import ledger, ledger_init, ledger_turn
 from streams.kernels.median import MEDIAN, median_init, median_update
+from streams.kernels.path import PATH, path_init, path_put
 from streams.kernels.residuals import RESIDUAL, residual_advance, residual_event, residual_init
 from streams.kernels.throttle import (
     THROTTLE,
@@ -56,7 +65,7 @@ from streams.kernels.windows import (
 from streams.kernels.wls import wls_add, wls_fade, wls_init, wls_record, wls_solve
 
 HALF_LIVES = np.array([2.0, 15.0, 120.0])
-FLOWS, LEVELS = flow_ring(7), level_ring(5)
+FLOWS, LEVELS, LADDER = flow_ring(7), level_ring(5), ladder(16)
 HIGHEST, CHANGES, WLS = highest_ring(6), changepoint_record(20), wls_record(2)
 LEDGER = ledger(5, 2)
 EVERYTHING = np.dtype(
@@ -83,6 +92,8 @@ EVERYTHING = np.dtype(
         ("wls", WLS),
         ("ledger", LEDGER),
         ("cross", CROSS),
+        ("ladder", LADDER),
+        ("path", PATH),
     ]
 )
 
@@ -110,6 +121,8 @@ def start(all_of_it: Any) -> None:
     wls_init(all_of_it["wls"])
     ledger_init(all_of_it["ledger"])
     cross_init(all_of_it["cross"])
+    ladder_init(all_of_it["ladder"])
+    path_init(all_of_it["path"])
 
 
 def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
@@ -146,6 +159,11 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     all_of_it["ledger"]["rows"][ledger_turn(all_of_it["ledger"], bucket)] += int(1e6 * x)
     cross_fade(all_of_it["cross"], 0.9)
     cross_add(all_of_it["cross"], x, -x, np.full((2, 10), t_s))
+    ladder_move(all_of_it["ladder"], bucket % 5, bucket % 3)
+    ladder_open(all_of_it["ladder"], bucket % 5 + 6, abs(x))
+    ladder_close(all_of_it["ladder"], 0.1)
+    ladder_age(all_of_it["ladder"], 0.8, 60.0)
+    path_put(all_of_it["path"], int(t_s * 1e9), x)
 
 
 def inputs(size: int) -> list[tuple[float, float, bool]]:
@@ -184,7 +202,8 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
     "dtype",
     [
         HELD, FLOWS, LEVELS, HISTOGRAM, UPPER, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL,
-        THROTTLE_TEST, AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, CROSS, SWITCH["up"], SWITCH, LEDGER,
+        THROTTLE_TEST, AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, CROSS, LADDER, SWITCH["up"], SWITCH,
+        LEDGER,
     ],
 )  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
@@ -215,6 +234,8 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (WLS, wls_init),
         (LEDGER, ledger_init),
         (CROSS, cross_init),
+        (LADDER, ladder_init),
+        (PATH, path_init),
     ],
 )
 def test_init_leaves_nothing_of_what_was_there(

@@ -15,6 +15,7 @@ from streams.kernels.windows import (
     level_ring,
 )
 from tests.reference.kernels.windows import FlowWindow, LevelWindow
+from tests.truth import Truth
 
 LENGTHS = st.sampled_from([1, 2, 5, 60])
 JUMPS = st.one_of(st.integers(-3, 3), st.integers(-80, 200))
@@ -34,7 +35,7 @@ def same(a: float, b: float) -> bool:
 @settings(max_examples=80, deadline=None)
 @given(LENGTHS, STARTS, st.lists(st.tuples(JUMPS, LEVELS), max_size=25))
 def test_levels_equal_brute_force_after_every_put(
-    length: int, start: int, puts: list[tuple[int, float]]
+    truth: Truth, length: int, start: int, puts: list[tuple[int, float]]
 ) -> None:
     ring, slow, bucket = ring_of(level_ring(length)), LevelWindow(length), start
     for jump, x in puts:
@@ -42,8 +43,9 @@ def test_levels_equal_brute_force_after_every_put(
         level_put(ring, bucket, x)
         slow.put(bucket, x)
         newest = int(ring["last_bucket"])
-        for asked in range(newest - length - 2, newest + 3):
-            assert same(level_at(ring, asked), slow.at(asked))
+        asked = range(newest - length - 2, newest + 3)
+        wrong = sum(not same(level_at(ring, bucket), slow.at(bucket)) for bucket in asked)
+        truth(2, "levels that differ from brute force", wrong, 0)
 
 
 def test_a_level_is_carried_over_skipped_buckets_and_unknown_stays_unknown() -> None:
@@ -73,7 +75,7 @@ def test_an_empty_level_ring_knows_nothing() -> None:
 @settings(max_examples=80, deadline=None)
 @given(LENGTHS, STARTS, st.lists(st.tuples(JUMPS, FLOWS, st.booleans()), max_size=40))
 def test_flow_sums_equal_brute_force_after_every_step(
-    length: int, start: int, steps: list[tuple[int, int, bool]]
+    truth: Truth, length: int, start: int, steps: list[tuple[int, int, bool]]
 ) -> None:
     ring, slow, bucket = ring_of(flow_ring(length)), FlowWindow(length), start
     for jump, x, only_read in steps:
@@ -81,7 +83,7 @@ def test_flow_sums_equal_brute_force_after_every_step(
         if not only_read:
             flow_add(ring, bucket, x)
             slow.add(bucket, x)
-        assert flow_sum(ring, bucket) == slow.sum(bucket)
+        truth(2, "flow sums less brute force", flow_sum(ring, bucket) - slow.sum(bucket), 0)
         assert ring["count"] == slow.count()
         assert ring["total"] == ring["sums"].sum()
 
