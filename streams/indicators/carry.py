@@ -34,14 +34,14 @@ CONTRACT = np.dtype([
     ("running", "f8"),  # the latest estimate of it
     ("early", "f8"),  # the latest of a minute or more before it
     ("accrued", "f8"),  # USD since the last settlement
-    ("paid", "f8"), ("paid_ns", "i8"), ("paid_usd", "f8"),  # the last settlement's rate, time and OI
+    ("paid", "f8"), ("paid_ns", "i8"), ("paid_oi", "f8"),  # the last settlement's rate, time and OI
     ("paid_early", "f8"), ("guessed", "i8"),  # its estimate a minute before; 1: no venue has confirmed it
 ])  # fmt: skip
 UNDERLYING = np.dtype([
     ("cents", "f8"),  # all that was ever paid
     ("hours", level_ring(WEEK_HOURS + 2)),
     ("begun", "i8"),
-    ("flush_ns", "i8"), ("flush_cents", "f8"),  # the last flush, and what had been paid by then
+    ("flush_ns", "i8"), ("paid_by_flush", "f8"),  # the last flush, and what had been paid by then
 ])  # fmt: skip
 READINGS = (
     ("funding_surprise_bp", "bp per 8 h", "settled funding over its estimate a minute before, OI-weighted"),
@@ -57,7 +57,7 @@ READINGS = (
 def contract_init(c: Record) -> None:
     """No settlement is known."""
     c.next_ns = c.announced = c.paid_ns = c.guessed = 0
-    c.running = c.early = c.paid = c.paid_usd = c.paid_early = math.nan
+    c.running = c.early = c.paid = c.paid_oi = c.paid_early = math.nan
     c.accrued = 0.0
 
 
@@ -65,7 +65,7 @@ def contract_init(c: Record) -> None:
 def underlying_init(u: Record) -> None:
     """Nothing was paid."""
     u.cents = 0.0
-    u.flush_cents = math.nan
+    u.paid_by_flush = math.nan
     u.begun = u.flush_ns = 0
     level_init(u.hours)
 
@@ -95,7 +95,7 @@ def _cents(rate: float, usd: float) -> float:
 def _pay(u: Record, c: Record, at_ns: int, rate: float, usd: float, guessed: int) -> None:
     """Settle at `rate`. Where it or the open interest is unknown nothing is paid."""
     u.cents += _cents(rate, usd)
-    c.paid, c.paid_ns, c.paid_usd, c.guessed = rate, at_ns, usd, guessed
+    c.paid, c.paid_ns, c.paid_oi, c.guessed = rate, at_ns, usd, guessed
     c.paid_early, c.early = c.early, math.nan
     c.accrued = 0.0
 
@@ -125,7 +125,7 @@ def settle_due(u: Record, contract: Record, time_ns: int, hold_ns: int) -> None:
 def _confirm(u: Record, c: Record, at_ns: int, rate: float, usd: float, interval_ns: int) -> None:
     """Take what a venue says was settled at `at_ns`: it replaces the estimate, or is news."""
     if c.paid_ns > 0 and abs(at_ns - c.paid_ns) < interval_ns // 2:
-        u.cents += _cents(rate, c.paid_usd) - _cents(c.paid, c.paid_usd)
+        u.cents += _cents(rate, c.paid_oi) - _cents(c.paid, c.paid_oi)
         c.paid, c.guessed = rate, 0
     elif at_ns > c.paid_ns:
         _pay(u, c, at_ns, rate, usd, 0)
@@ -178,7 +178,7 @@ def _surprise(c: Record, interval_ns: int, time_ns: int) -> float:
 @kernel
 def _note_flush(u: Record, flush_ns: int) -> None:
     if flush_ns > u.flush_ns:
-        u.flush_ns, u.flush_cents = flush_ns, u.cents
+        u.flush_ns, u.paid_by_flush = flush_ns, u.cents
 
 
 @kernel
@@ -225,7 +225,7 @@ def _publish(
     now = u.cents if enough else math.nan
     r.carry_settled_usd_24h.value = (now - level_at(u.hours, hour - DAY_HOURS)) / 100.0
     r.carry_settled_usd_7d.value = (now - level_at(u.hours, hour - WEEK_HOURS)) / 100.0
-    r.carry_settled_usd_since_flush.value = (now - u.flush_cents) / 100.0
+    r.carry_settled_usd_since_flush.value = (now - u.paid_by_flush) / 100.0
     r.carry_running_usd.value = running if enough else math.nan
     r.carry_drag_10x.value = drag(10.0, r.funding_apr.value)
     r.carry_settled_usd_24h.coverage = r.carry_settled_usd_7d.coverage = share

@@ -201,7 +201,7 @@ def test_no_open_interest_is_no_payment_of_zero() -> None:
             m.log.at(t).heartbeat(A)
             play(m.engine, m.log)
     assert m.engine._underlyings[0]["carry"]["cents"] == 0.0
-    assert math.isnan(m.engine._contracts[0]["carry"]["paid_usd"])
+    assert math.isnan(m.engine._contracts[0]["carry"]["paid_oi"])
     assert math.isnan(reading(m.engine, "carry_settled_usd_24h"))
     assert math.isnan(reading(m.engine, "carry_running_usd"))
 
