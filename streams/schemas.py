@@ -52,6 +52,23 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: str
 
 
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The funding rate of one contract, simple yearly."""
+
+    venue: str
+    kind: Literal["linear", "inverse"]
+    apr: float | None
+    interval_h: float
+    time: str
+
+
+class FundingEnds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who pays most and who least."""
+
+    highest: Rate
+    lowest: Rate
+
+
 class ReadingValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reading; null is unknown."""
 
@@ -72,6 +89,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     breakers: list[BreakerState]
     venues: list[str]
     gates: list[Gate]
+    funding: FundingEnds | None
     readings: dict[str, ReadingValue]
     config_hash: str
     code_version: str

@@ -1,12 +1,10 @@
 """Every input of the breakers and scores is the reading of its name, as soon as there is one."""
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from streams.breakers import inputs
 from streams.breakers.inputs import INPUTS, NAMES, gather
 from streams.state import READINGS, UNDERLYING
 
@@ -24,22 +22,20 @@ OF = {
     "spot_z": "taker_net_z_spot_4h", "vol_switch": "vol_switch", "vol_change": "vol_regime_change",
     "vol_ratio": "vol_expansion",
 }  # fmt: skip
-ALONE = {"oi_to_mcap_rank_180d": (), "oi_change_24h_sigma": (), "absorbed_flow_ew": (0, 1)}
 
 
 @pytest.fixture
 def market() -> Any:
     """Return a record in which every reading is its own number."""
     u = np.zeros(1, UNDERLYING)[0]
-    u["unknown"]["value"] = math.nan
     for k, (name, _, _) in enumerate(READINGS):
         u["readings"][name] = (float(k + 1), 0.001 * k, k % 512)
     return u
 
 
 def expected(u: Any, name: str) -> tuple[float, float, int]:
-    """Return a reading as it stands, unknown if this build does not have it."""
-    one = u["readings"][name] if name in u["readings"].dtype.names else u["unknown"]
+    """Return a reading as it stands."""
+    one = u["readings"][name]
     return float(one["value"]), float(one["coverage"]), int(one["quality"])
 
 
@@ -58,11 +54,3 @@ def test_each_input_is_its_reading(market: Any, side: int, word: str) -> None:
         assert same(i[name], expected(market, reading.format(side=word))), name
     assert float(i["mirror"]) == (1.0, -1.0)[side]
     assert (int(i["burst_ns"]), int(i["burst_end_ns"])) == ((11, 21), (12, 22))[side]
-
-
-@pytest.mark.parametrize("name", ALONE)
-def test_each_part_of_a_score_is_its_reading(market: Any, name: str) -> None:
-    for side in ALONE[name] or (None,):
-        suffix = "" if side is None else ("_long", "_short")[side]
-        got = getattr(inputs, name)(market, *(() if side is None else (side,)))
-        assert same(got, expected(market, name + suffix))
