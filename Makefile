@@ -75,4 +75,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	echo "environment: installing $$(grep -c '^[a-z].*==' requirements.lock) locked packages, a minute or two"; \
 	$$pip install --quiet --progress-bar off --require-hashes -r requirements.lock; \
 	$$pip install --quiet --no-deps --no-build-isolation -e .; \
+	echo "environment: compiling the kernels for this machine, some two minutes"; \
+	$(PY) -m service.kernels; \
 	touch $@; echo "environment: ready"

@@ -107,7 +107,7 @@ def _load_kernels(console: Console) -> None:
     if compiled() or not console.is_terminal:
         load_kernels()
         return
-    with console.status("compiling the kernels, once a machine: about a minute on two cores"):
+    with console.status("compiling the kernels, once a machine: about two minutes on two cores"):
         load_kernels()
 
 

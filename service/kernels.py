@@ -1,6 +1,6 @@
 """Have the engine's kernels in memory before any clock or socket: a machine's first start compiles them.
 
-That takes a minute or two of one core. A second process works through the same list from its end, and both
+That takes some minutes of one core. A second process works through the same list from its end, and both
 share what is done through numba's cache, which about halves the wait. Later starts load it in a second.
 """
 
@@ -28,7 +28,7 @@ def _second_process() -> Iterator[None]:
         yield
         return
     helper = subprocess.Popen(
-        [sys.executable, "-m", "service.kernels"],
+        [sys.executable, "-c", "from streams.ahead import compile_backwards as go; go()"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -49,6 +49,4 @@ def load_kernels(method: MethodConfig | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from streams.ahead import compile_backwards
-
-    compile_backwards()
+    load_kernels()
