@@ -14,6 +14,7 @@ from streams.kernels.average import (
     standard_init,
     standard_step,
 )
+from streams.kernels.buckets import bucket_add, bucket_init, bucket_move, bucket_ring
 from streams.kernels.changepoint import changepoint_init, changepoint_record, changepoint_step
 from streams.kernels.cross import CROSS, cross_add, cross_fade, cross_init
 from streams.kernels.cusum import SWITCH, switch_init, switch_step
@@ -25,6 +26,7 @@ from streams.kernels.excitation import (
     excitation_init,
 )
 from streams.kernels.extremes import highest_init, highest_put, highest_ring
+from streams.kernels.fall import fall_init, fall_put, fall_ring
 from streams.kernels.hawkes import (
     FIT,
     hawkes_advance,
@@ -46,7 +48,9 @@ from streams.kernels.hysteresis import GATE, gate_init, gate_step
 from streams.kernels.ledger import ledger, ledger_init, ledger_turn
 from streams.kernels.median import MEDIAN, median_init, median_update
 from streams.kernels.path import PATH, path_init, path_put
+from streams.kernels.ranks import RANKS, ranks_init, ranks_insert
 from streams.kernels.residuals import RESIDUAL, residual_advance, residual_event, residual_init
+from streams.kernels.shares import share_init, share_insert, share_record
 from streams.kernels.throttle import (
     THROTTLE,
     clock_snapshot_step,
@@ -68,6 +72,7 @@ HALF_LIVES = np.array([2.0, 15.0, 120.0])
 FLOWS, LEVELS, LADDER = flow_ring(7), level_ring(5), ladder(16)
 HIGHEST, CHANGES, WLS = highest_ring(6), changepoint_record(20), wls_record(2)
 LEDGER = ledger(5, 2)
+BUCKETS, FALL, SHARES = bucket_ring(5, 2), fall_ring(6), share_record(20)
 EVERYTHING = np.dtype(
     [
         ("pad", "i8"),
@@ -94,6 +99,10 @@ EVERYTHING = np.dtype(
         ("cross", CROSS),
         ("ladder", LADDER),
         ("path", PATH),
+        ("buckets", BUCKETS),
+        ("fall", FALL),
+        ("ranks", RANKS),
+        ("shares", SHARES),
     ]
 )
 
@@ -123,6 +132,10 @@ def start(all_of_it: Any) -> None:
     cross_init(all_of_it["cross"])
     ladder_init(all_of_it["ladder"])
     path_init(all_of_it["path"])
+    bucket_init(all_of_it["buckets"])
+    fall_init(all_of_it["fall"])
+    ranks_init(all_of_it["ranks"])
+    share_init(all_of_it["shares"])
 
 
 def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
@@ -164,6 +177,11 @@ def step(all_of_it: Any, t_s: float, x: float, wanted: bool) -> None:
     ladder_close(all_of_it["ladder"], 0.1)
     ladder_age(all_of_it["ladder"], 0.8, 60.0)
     path_put(all_of_it["path"], int(t_s * 1e9), x)
+    bucket_move(all_of_it["buckets"], bucket)
+    bucket_add(all_of_it["buckets"], bucket % 2, x)
+    fall_put(all_of_it["fall"], bucket, x)
+    ranks_insert(all_of_it["ranks"], t_s, abs(x), 1.0, 0.1, 5.0)
+    share_insert(all_of_it["shares"], t_s, abs(x) / 3.0, 1.0, 5.0)
 
 
 def inputs(size: int) -> list[tuple[float, float, bool]]:
@@ -203,7 +221,7 @@ def test_a_nested_record_goes_the_way_of_a_lone_one() -> None:
     [
         HELD, FLOWS, LEVELS, HISTOGRAM, UPPER, GATE, THROTTLE, EXCITATION, MEDIAN, FIT, RESIDUAL,
         THROTTLE_TEST, AVERAGE, STANDARD, HIGHEST, CHANGES, WLS, CROSS, LADDER, SWITCH["up"], SWITCH,
-        LEDGER,
+        LEDGER, BUCKETS, FALL, RANKS, SHARES,
     ],
 )  # fmt: skip
 def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void]) -> None:
@@ -236,6 +254,10 @@ def test_records_are_made_of_aligned_eight_byte_fields(dtype: np.dtype[np.void])
         (CROSS, cross_init),
         (LADDER, ladder_init),
         (PATH, path_init),
+        (BUCKETS, bucket_init),
+        (FALL, fall_init),
+        (RANKS, ranks_init),
+        (SHARES, share_init),
     ],
 )
 def test_init_leaves_nothing_of_what_was_there(

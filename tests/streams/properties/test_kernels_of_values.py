@@ -18,10 +18,12 @@ from streams.kernels.average import (
     standard_step,
     standard_z,
 )
+from streams.kernels.buckets import bucket_add, bucket_move, bucket_ring, bucket_sum
 from streams.kernels.changepoint import changepoint_record, changepoint_step
 from streams.kernels.cusum import SWITCH, switch_init, switch_step
 from streams.kernels.decay import HELD, held_advance, held_init, held_set
 from streams.kernels.extremes import highest, highest_init, highest_put, highest_ring
+from streams.kernels.fall import fall_init, fall_peak_and_low, fall_put, fall_ring
 from streams.kernels.histogram import (
     HISTOGRAM,
     histogram_init,
@@ -30,7 +32,10 @@ from streams.kernels.histogram import (
     histogram_rank,
 )
 from streams.kernels.hysteresis import GATE, gate_init, gate_step
+from streams.kernels.ledger import ledger, ledger_at, ledger_turn
 from streams.kernels.path import PATH, path_at, path_init, path_put
+from streams.kernels.ranks import RANKS, ranks_insert, ranks_rank
+from streams.kernels.shares import share_insert, share_rank, share_record
 from streams.kernels.windows import level_at, level_init, level_put, level_ring
 
 Floats = npt.NDArray[np.float64]
@@ -38,6 +43,7 @@ DAY_S = 86_400
 VALUES = st.one_of(st.floats(-50.0, 50.0), st.just(math.nan))
 STEPS = st.lists(st.tuples(VALUES, st.floats(0.5, 40.0)), min_size=1, max_size=30)
 RING, LEVELS, CHANGES = highest_ring(5), level_ring(6), changepoint_record(40)
+BUCKETS, FALL, LEDGER, SHARES = bucket_ring(5, 1), fall_ring(5), ledger(5, 1), share_record(20)
 
 
 def fresh(dtype: Any, init: Any = None) -> Any:
@@ -180,11 +186,11 @@ def test_a_path_is_its_list_of_values_on_any_day(
         values.append(x)
         for window, bucket in (
             (60, 1),
-            (300, 1),
+            (300, 5),
             (900, 15),
-            (3600, 15),
+            (3600, 60),
             (14_400, 60),
-            (86_400, 60),
+            (86_400, 300),
         ):
             end = ((int(t_s) - window) // bucket + 1) * bucket
             known = bisect_right(seconds, end - 1)
@@ -229,3 +235,61 @@ def test_a_gate_knows_no_origin_of_time(steps: list[tuple[int, bool, bool]], sta
         if now + start == -1:
             return  # the one moment that stands for "not waiting"
         assert gate_step(later, now + start, enter, leave, 4, 6, 8) == switched
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-2, 9), st.integers(-50, 50)), min_size=1, max_size=40),
+    st.integers(0, 10**9),
+)  # fmt: skip
+def test_sums_and_falls_follow_units_and_origins(moves: list[tuple[int, int]], start: int) -> None:
+    """Whole numbers, so that twice as much, and turned round, is exactly that."""
+    sums, falls, books = ((fresh(BUCKETS), fresh(BUCKETS)), (fresh(FALL, fall_init), fresh(FALL, fall_init)),
+                          (fresh(LEDGER), fresh(LEDGER)))  # fmt: skip
+    now, total = 100, 0
+    for step, x in moves:
+        now, total = now + step, total + x
+        for k, (origin, unit) in enumerate(((0, 1), (start, -2))):
+            bucket_move(sums[k], now + origin)
+            bucket_add(sums[k], 0, float(unit * x))
+            books[k]["rows"][ledger_turn(books[k], now + origin), 0] = unit * total
+            fall_put(falls[k], now + origin, float(abs(unit) * (x + 7 * k)))
+        assert bucket_sum(sums[1], 0) == -2.0 * bucket_sum(sums[0], 0)
+        for back in range(4):
+            newest = int(books[0]["last_bucket"])
+            one, other = (
+                ledger_at(b, newest - back + o, 0) for b, o in zip(books, (0, start), strict=True)
+            )
+            assert other == -2 * one
+        moved = tuple(2.0 * (level + 7.0) for level in fall_peak_and_low(falls[0]))
+        assert fall_peak_and_low(falls[1]) == moved
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 19), st.floats(0.1, 9.0), st.floats(0.0, 50.0)), min_size=1, max_size=40
+    ),
+    st.integers(-3000, 3000),
+)  # fmt: skip
+def test_small_histograms_know_no_origin_and_rank_the_other_way_when_mirrored(
+    drawn: list[tuple[int, float, float]], days: int
+) -> None:
+    shares, ratios = [fresh(SHARES) for _ in range(2)], [fresh(RANKS) for _ in range(2)]
+    t_s = 0.0
+    for place, weight, dt in drawn:
+        t_s += dt
+        for k, (shift_s, at) in enumerate(((0.0, place), (days * DAY_S, 19 - place))):
+            share_insert(shares[k], t_s + shift_s, (at + 0.5) / 20, weight, 60.0)
+            ranks_insert(ratios[k], t_s + shift_s, math.exp(0.02 * (at - 9.5)), weight, 0.015, 60.0)
+    for place in range(20):
+        one, other = (
+            share_rank(h, (at + 0.5) / 20)
+            for h, at in zip(shares, (place, 19 - place), strict=True)
+        )
+        assert other == pytest.approx(1.0 - one, abs=1e-6)
+        one, other = (
+            ranks_rank(h, math.exp(0.02 * (at - 9.5)), 0.015)
+            for h, at in zip(ratios, (place, 19 - place), strict=True)
+        )  # fmt: skip
+        assert other == pytest.approx(1.0 - one, abs=1e-6)
