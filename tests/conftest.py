@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.kafka_fixture import kafka, no_topics, topics
 from tests.truth import pytest_collection_modifyitems, pytest_runtest_call, truth
@@ -12,6 +13,10 @@ __all__ = [
     "kafka", "no_topics", "pytest_collection_modifyitems", "pytest_runtest_call", "shared_data", "topics",
     "truth",
 ]  # fmt: skip
+
+#: No example is timed: the first may have to wait for the compiler, and any for a busy machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -3,8 +3,8 @@
 `power`: with all prices and USD times c, the reading is c**power times what it was. `mirror`: with the
 logarithm of every price reflected, sides swapped and funding negated, what it is then:
 
-    SAME, NEGATED, COMPLEMENT (1 - x), RECIPROCAL (the square of the mirror's price over x), LABEL (of
-    quadrants), SWAPPED (the other side's), or SWAPPED_RECIPROCAL (both)
+    SAME, NEGATED, COMPLEMENT (1 - x), INVERSE (1 / x), RECIPROCAL (the square of the mirror's price over x),
+    LABEL (of quadrants), SWAPPED (the other side's), or SWAPPED_RECIPROCAL (both)
 
 `near`: how exact that is, relative to the largest value the reading takes. Mirroring is exact for what is
 made of log prices, rates and USD of trades. Open interest is coin for some venues and USD for others, and a
@@ -30,6 +30,7 @@ class Mirror(Enum):
     SAME = auto()
     NEGATED = auto()
     COMPLEMENT = auto()
+    INVERSE = auto()
     RECIPROCAL = auto()
     LABEL = auto()
     SWAPPED = auto()
@@ -37,7 +38,7 @@ class Mirror(Enum):
 
 
 SAME, NEGATED, COMPLEMENT = Mirror.SAME, Mirror.NEGATED, Mirror.COMPLEMENT
-RECIPROCAL, LABEL = Mirror.RECIPROCAL, Mirror.LABEL
+RECIPROCAL, INVERSE, LABEL = Mirror.RECIPROCAL, Mirror.INVERSE, Mirror.LABEL
 SWAPPED, SWAPPED_RECIPROCAL = Mirror.SWAPPED, Mirror.SWAPPED_RECIPROCAL
 EXACT, BY_WEIGHT, BY_SHAPE, NOT = 1e-6, 2e-2, 0.3, math.inf
 
@@ -66,33 +67,41 @@ TABLE = (
     Line(rf"oi_price_effect_usd_{W}", 1, NEGATED),
     Line(rf"oi_change_{W}(_sigma)?|oi_z|oi_drawdown_{W}", 0, SAME),
     Line(rf"oi_drop_{S}", 0, SWAPPED, BY_SHAPE),  # since the highest of two like peaks
+    Line(r"oi_releverage_\w+", 0, SAME),
     Line(r"oi_to_(mcap|adv)(_rank_\w+)?", 0, SAME),
     Line(r"(opening|closing)_coin_.*|churn_.*", 0, SAME),
     Line(r"(oi|volume)_share_.*", 0, SAME),
     # funding
-    Line(r"funding_dispersion_apr", 0, SAME),
-    Line(r"funding_(apr|excess_apr|median_apr|excess_median_30d|surprise_bp)", 0, NEGATED),
+    Line(r"funding_(dispersion|spread)_apr", 0, SAME),
+    Line(r"funding_(apr|excess_apr(_linear|_inverse)?|median_apr|excess_median_30d|surprise_bp)", 0, NEGATED),
     Line(r"premium_(8h_)?bp", 0, NEGATED),
     Line(r"(funding|premium)_rank", 0, COMPLEMENT),
     Line(rf"(persist|funding_stress|funding_hours)_{S}", 0, SWAPPED),
+    Line(r"carry_drag_10x", 0, NEGATED),
     Line(r"carry_.*", 1, NEGATED),
     # taker flows, spot and regulated markets
     Line(r"(taker_net|cvd)_usd_.*", 1, NEGATED),
+    Line(r"taker_imbalance_.*", 0, NEGATED),
+    Line(r"usdt_usd", 0, INVERSE),
+    Line(r"trade_delay_.*", 0, SAME, EXACT),
     Line(r"taker_net_z_.*|coinbase_premium_bp|basis_.*", 0, NEGATED),
     Line(r"volume_usd_.*", 1, SAME),
-    Line(r"perp_share_.*|reflexivity|spot_information_share|lead_lag_ratio|perp_leads", 0, SAME),
+    Line(r"perp_share_.*|reflexivity|spot_information_share(_se)?|lead_lag_ratio|perp_leads", 0, SAME),
     Line(rf"kappa_(base_)?(se_)?{S}", -1, SWAPPED),
+    Line(rf"impact_root_(se_)?{S}", 0, SWAPPED),
     Line(r"impact_.*", -1, SAME),
     Line(rf"(absorbed|retracement)_.*_{S}", 0, SWAPPED),
     # forced orders
     Line(rf"liquidated_usd_.*_{S}", 1, SWAPPED, EXACT),
     Line(r"throttle_model", 0, SAME, EXACT),
+    Line(r"throttle_ratio", 0, SAME),
     Line(rf"(liquidation|cascade|intensity)_\w*{S}", 0, SWAPPED),
     Line(rf"(branching|price_gain|p_supercritical)_\w*{S}", 0, SWAPPED, 1e-4),
     Line(rf"loop_gain_\w*{S}", 0, SWAPPED),
     Line(r"branching_radius(_se)?", 0, SAME, 1e-4),
-    Line(rf"burst_{S}", 0, SWAPPED),
+    Line(rf"burst_(shrinkage_|relative_)?{S}|recent_bursts_{S}|forced_share_{W}_{S}", 0, SWAPPED),
     # heatmap
+    Line(rf"(fuel_rank_{W}|near_dense_zone)_{S}", 0, SWAPPED, BY_SHAPE),
     Line(r"risk_usd_.*|fuel_.*|zone_usd_.*", 1, SWAPPED, BY_SHAPE),
     Line(r"zone_(low|high)_.*", 1, SWAPPED_RECIPROCAL, BY_SHAPE),
     Line(r"zone_.*", 0, SWAPPED, BY_SHAPE),
@@ -101,7 +110,9 @@ TABLE = (
     Line(r"heatmap_.*", 0, SAME, BY_SHAPE),
     Line(rf"r0_{S}", 0, SWAPPED, BY_SHAPE),
     # machines
-    Line(rf"(crowding|fragility|fragile_underneath)_{S}", 0, SWAPPED),
+    Line(rf"(crowding|fragility|fragile_underneath|absorption_rank_{W}|laps_{W}|lap_\w+)_{S}", 0, SWAPPED),
+    Line(rf"breaker_\w+_{S}", 0, SWAPPED),
+    Line(r"breaker_vol_regime", 0, SAME),
 )  # fmt: skip
 
 OTHERS = {
@@ -113,10 +124,16 @@ LABELS = {
     Quadrant.SHORT_COVERING: Quadrant.LONG_CLOSING,
     Quadrant.SHORT_SQUEEZE: Quadrant.LONG_FLUSH,
     Quadrant.PRICE_UP_OI_FLAT: Quadrant.PRICE_DOWN_OI_FLAT,
+    Quadrant.SPOT_LED: Quadrant.SPOT_LED_DOWN,
+    Quadrant.PASSIVE_LONGS: Quadrant.PASSIVE_SHORTS,
 }
 LABELS |= {b: a for a, b in LABELS.items()}
 #: Labels that say more of one direction only: a mirrored market knows the plain one.
-PLAIN = {"FRAGILE_UNDERNEATH": "PRICE_DOWN_OI_FLAT", "SPOT_LED": "PRICE_UP_OI_FLAT"}
+PLAIN = {"FRAGILE_UNDERNEATH": "PRICE_DOWN_OI_FLAT"}
+#: Ratios of sums that are kept in whole cents, or of impact per million: not the same to the last bit.
+ROUNDED = re.compile(
+    r"oi_to_adv.*|taker_.*|(perp|volume|forced)_share_.*|impact_root_.*|loop_gain_.*|throttle_ratio|absorbed_.*"
+)
 
 
 def line_of(name: str) -> Line:
@@ -159,6 +176,8 @@ def reflected(mirror: Mirror, x: float, square: float) -> float:
         return -x
     if mirror is COMPLEMENT:
         return 1.0 - x
+    if mirror is INVERSE:
+        return 1.0 / x
     if mirror in {RECIPROCAL, SWAPPED_RECIPROCAL}:
         return square / x
     if mirror is LABEL:
