@@ -1,7 +1,8 @@
 """Topics: created where missing, verified where present. The other door to aiokafka is `kafka`."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -9,6 +10,9 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from service.kafka import NO_CLIENT, unreachable
 from streams.topics import TOPICS, Topic
+
+POLICY_TURNS: Final = 20
+POLICY_WAIT_S: Final = 0.25
 
 
 class TopicMismatch(Exception):  # noqa: N818
@@ -109,13 +113,22 @@ async def _verify(admin: Any, topics: list[Topic], partitions: int) -> None:
 
 
 async def _cleanup_policies(admin: Any, topics: list[Topic]) -> dict[str, str]:
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, topic.name, configs={"cleanup.policy": None})
-        for topic in topics
-    ]
+    """Ask until all are told: a broker may not have heard yet of a topic that another has just made."""
     found: dict[str, str] = {}
-    for response in await admin.describe_configs(resources):
-        for resource in response.resources:
-            _code, _message, _kind, name, entries, *_ = resource
-            found[name] = next(entry[1] for entry in entries if entry[0] == "cleanup.policy")
-    return found
+    for turn in range(POLICY_TURNS):
+        await asyncio.sleep(POLICY_WAIT_S if turn else 0.0)
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, topic.name, configs={"cleanup.policy": None})
+            for topic in topics
+            if topic.name not in found
+        ]
+        for response in await admin.describe_configs(resources):
+            for _code, _message, _kind, name, entries, *_ in response.resources:
+                found |= {name: entry[1] for entry in entries if entry[0] == "cleanup.policy"}
+        if len(found) == len(topics):
+            return found
+    missing = sorted({topic.name for topic in topics} - found.keys())
+    raise TopicMismatch(
+        f"the broker does not tell the cleanup.policy of {', '.join(missing)}: may we describe "
+        "their configurations, and is it well?"
+    )
