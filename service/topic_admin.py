@@ -124,7 +124,9 @@ async def _cleanup_policies(admin: Any, topics: list[Topic]) -> dict[str, str]:
         ]
         for response in await admin.describe_configs(resources):
             for _code, _message, _kind, name, entries, *_ in response.resources:
-                found |= {name: entry[1] for entry in entries if entry[0] == "cleanup.policy"}
+                policy = [entry[1] for entry in entries if entry[0] == "cleanup.policy"]
+                if policy:
+                    found[name] = policy[0]
         if len(found) == len(topics):
             return found
     missing = sorted({topic.name for topic in topics} - found.keys())
