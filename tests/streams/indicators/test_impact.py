@@ -219,7 +219,7 @@ def test_takers_impact_is_recovered_beside(truth: Truth) -> None:
         21,
         "takers' mean impact less the planted one, standard errors",
         float(np.abs(off).max()),
-        2.0,
+        1.0,
     )
 
 
