@@ -12,8 +12,9 @@ class SlowBuckets:
 
     def move(self, bucket: int) -> None:
         """Let the window end in `bucket`, never earlier than before."""
-        self.first = bucket if self.first is None else self.first
-        self.now = bucket if self.first == bucket else max(self.now, bucket)
+        if self.first is None:
+            self.first = self.now = bucket
+        self.now = max(self.now, bucket)
 
     def add(self, flow: int, x: float) -> None:
         """Add to the newest bucket."""
