@@ -97,6 +97,10 @@ async def test_a_restart_goes_on_where_the_last_run_ended(tmp_path: Path) -> Non
             await watched.until(
                 lambda a=already, w=watched: len(w.signals) > a + 25, 30.0, "signals"
             )
+            if turn:
+                await watched.until(
+                    lambda w=watched: w.run.engine.counters["backfill_ignored"] > 0, 30.0, "history"
+                )
             method = watched.run.settings.method
         offsets.append(watched.run.engine.offset)
         engine, said = refold(tmp_path, method)
