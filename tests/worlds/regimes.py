@@ -1,0 +1,90 @@
+"""World `regimes`: the treadmill's round, scheduled, after three months of ordinary past.
+
+Calm; a day in which longs crowd in, pay for it and lift the price; a dip that shakes nobody out; the fall
+that does; three lesser bursts that spot buyers absorb a known share of; and two deleveraged, quiet days.
+Forced orders are true positions: those the mark touches, and those nearest to it that contagion and the
+background take. Price, open interest, premium and funding are led, what forced orders do to the index fades in under an
+hour, so the order of the states is known and the numbers of `excitation` are not asked for here.
+"""
+
+import math
+
+from service.simulator.world import HOUR_S, Plan, Stage, World
+from tests.worlds.run import Estimate, Outcome, Run
+
+ORDER = ["CALM", "CROWDED", "FRAGILE", "CASCADE", "FLUSHED", "RESET"]
+ABSORBED = 0.6  # USD that spot buys for each USD forced in the lesser bursts
+SETTLE_S = 1200.0  # after the end of a lesser burst its absorption is read
+QUIET = (0.008, 0.008)
+
+
+def _lesser(number: int) -> tuple[Stage, Stage]:
+    burst = Stage(
+        name=f"lesser {number}", duration_s=90.0, mu=(0.8, 0.008), absorb=ABSORBED, us_premium=3e-4
+    )
+    rest = Stage(
+        name=f"rest {number}", duration_s=2.5 * HOUR_S, step_s=5.0, mu=QUIET, us_premium=3e-4
+    )
+    return burst, rest
+
+
+def plan(usual_excess: float) -> Plan:
+    """Return the schedule; after the fall funding returns to `usual_excess`."""
+    stages = (
+        Stage(name="calm", duration_s=6 * HOUR_S, step_s=5.0, mu=QUIET),
+        Stage(
+            name="build-up", duration_s=14 * HOUR_S, step_s=5.0, mu=QUIET, price=0.06,
+            open_interest=1.15, premium=14e-4, excess=0.40, longs=0.8,
+        ),
+        Stage(name="top", duration_s=5 * HOUR_S, step_s=5.0, mu=QUIET, longs=0.8),
+        Stage(name="dip", duration_s=1.5 * HOUR_S, step_s=5.0, mu=QUIET, price=-0.028, longs=0.7),
+        Stage(name="on the edge", duration_s=0.75 * HOUR_S, step_s=5.0, mu=QUIET, longs=0.7),
+        Stage(
+            name="fall", duration_s=0.4 * HOUR_S, mu=(0.1, 0.005), price=-0.075, open_interest=0.97,
+            premium=-4e-4, excess=usual_excess, close=8.0, volatility=2.0,
+        ),
+        Stage(name="after", duration_s=2 * HOUR_S, mu=QUIET, premium=2e-4, close=0.1),
+        *_lesser(1), *_lesser(2), *_lesser(3),
+        Stage(name="quiet", duration_s=44 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, volatility=0.6),
+    )  # fmt: skip
+    return Plan(
+        stages=stages,
+        venues=(("bybit", 0.5, False), ("bitmex", 0.2, False), ("binance_usdm", 0.3, True)),
+        history_days=92,
+        reversion_s=2400.0,
+        kappa_bp=(2.0, 2.0),
+        impact_perp_bp=0.2,
+        impact_spot_bp=2.0,
+        own=(0.05, 0.20, 0.15),
+        cross=(0.01, 0.02, 0.02),
+        booked=True,
+        isolated=0.8,
+    )
+
+
+def usual_excess(seed: int) -> float:
+    """Return what funding usually was in the seed's past, a little below its median."""
+    return World(plan(0.0), seed).past.usual_excess(0.38)
+
+
+def run(seed: int) -> Outcome:
+    """Live through the schedule; note the path and what spot was found to have absorbed."""
+    one = Run(plan(usual_excess(seed)), seed)
+    outcome = Outcome("regimes", seed)
+    for name, end in one.world.stage_ends():
+        if not name.startswith("lesser"):
+            one.until(end)
+            continue
+        one.until(end + SETTLE_S)
+        outcome.estimates.append(_absorbed(one))
+    outcome.path = one.states("long")
+    return outcome
+
+
+def _absorbed(one: Run) -> Estimate:
+    """Return the share found; its error is that of spot's ordinary flow in the burst's window."""
+    burst = one.engine._underlyings[0]["burst"][0]
+    window_s = (int(burst["end_ns"]) - int(burst["start_ns"])) / 1e9 + 600.0
+    forced = max(float(burst["usd_estimated"]), 1.0)
+    error = one.world.plan.spot_usd * math.sqrt(max(window_s, 1.0)) / forced
+    return Estimate("absorbed flow", ABSORBED, one.reading("absorbed_flow_long"), error)
