@@ -13,7 +13,7 @@ from streams.brackets import LEVERAGES
 from streams.kernels.jit import Record, kernel
 from streams.kernels.margin import liquidation_price
 
-CAPACITY = 1 << 15  # positions of one side
+CAPACITY = 1 << 16  # positions of one side
 FORCED_AT_ONCE = 1024  # of one side, in one step; more come in the next
 TIERS = len(LEVERAGES)
 
@@ -148,12 +148,14 @@ def fill_book(
 
 @kernel
 def close_some(b: Record, side: int, share: float, rng: Record) -> float:
-    """Let each position be closed by its owner with the probability `share`; return the coin."""
-    before = b.total[side]
-    for k in range(b.count[side] - 1, -1, -1):
-        if rng.random() < share:
-            _remove(b, side, k)
-    look_for_nearest(b, side)
+    """Let about this `share` of the positions be closed by their owners; return the coin."""
+    before, met = b.total[side], False
+    for _ in range(min(rng.poisson(share * b.count[side]), b.count[side])):
+        k = int(rng.random() * b.count[side])
+        met = met or b.price[side, k] == b.nearest[side]
+        _remove(b, side, k)
+    if met:
+        look_for_nearest(b, side)
     return before - b.total[side]
 
 

@@ -1,7 +1,8 @@
-"""The benchmark world's past: months of hourly levels, as exchanges' REST history gives them.
+"""The benchmark world's past: months of levels, as exchanges' REST history gives them.
 
-Index, open interest, premium and funding wander; in the last days they come home to where they usually are,
-so that the live world begins with nothing out of the ordinary.
+Hourly index, premium and funding, open interest every ten minutes, which is as old as a level may be. All of
+them wander; in the last days they come home to where they usually are, so that the live world begins with
+nothing out of the ordinary.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +14,8 @@ from streams.events import ROW, ROW_BYTES, Flag, Kind
 from streams.kernels.jit import NS_PER_S
 
 HOUR_NS = 3600 * NS_PER_S
-HOME_HOURS = 96
+LEVELS_AN_HOUR = 6
+LEVEL_DAYS = 60  # venues keep less of open interest
 NEUTRAL_APR, YEAR_HOURS, FUNDING_HOURS = 0.1095, 8760.0, 8.0
 BACKFILL = int(Flag.BACKFILL)
 
@@ -21,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Past(NamedTuple):
-    """Hourly levels up to the live world's start: USD, coin, decimal, APR over neutral."""
+    """Levels up to the live world's start: USD, coin (ten-minutely), decimal, APR over neutral."""
 
     index: Floats
     open_interest: Floats
@@ -33,16 +35,16 @@ class Past(NamedTuple):
         return float(np.quantile(self.excess[-45 * 24 :], quantile))
 
 
-def wandering(n: int, sd: float, half_life_hours: float, rng: np.random.Generator) -> Floats:
-    """Return a stationary walk around zero, hour by hour, that comes home at its end."""
-    keep = 0.5 ** (1.0 / half_life_hours)
+def wandering(n: int, sd: float, half_life: float, rng: np.random.Generator) -> Floats:
+    """Return a stationary walk around zero that comes home at its end; `half_life` is in steps."""
+    keep = 0.5 ** (1.0 / half_life)
     shocks = rng.normal(0.0, sd * np.sqrt(1.0 - keep * keep), n)
     out = np.empty(n)
     value = rng.normal(0.0, sd)
     for k in range(n):
         value = keep * value + shocks[k]
         out[k] = value
-    fade = np.clip((n - 1.0 - np.arange(n)) / HOME_HOURS, 0.0, 1.0)
+    fade = np.clip((n - 1.0 - np.arange(n)) / (4.0 * half_life), 0.0, 1.0)
     return out * fade
 
 
@@ -55,7 +57,7 @@ def make_past(
     index = price * np.exp(np.cumsum(steps) - steps.sum())
     return Past(
         index,
-        coin * np.exp(wandering(n, 0.02, 24.0, rng)),
+        coin * np.exp(wandering(n * LEVELS_AN_HOUR, 0.02, 24.0 * LEVELS_AN_HOUR, rng)),
         2e-4 + wandering(n, 3e-4, 24.0, rng),
         0.02 + wandering(n, 0.04, 48.0, rng),
     )
@@ -74,13 +76,16 @@ def past_rows(past: Past, instrument: int, share: float, start_ns: int) -> bytes
     times = start_ns - HOUR_NS * np.arange(n, 0, -1, dtype=np.int64)
     marks = _rows(Kind.MARK, instrument, times)
     marks["a"], marks["b"], marks["c"] = past.index * (1.0 + past.premium), past.index, np.nan
-    levels = _rows(Kind.OPEN_INTEREST, instrument, times + NS_PER_S)
-    levels["a"], levels["b"], levels["c"] = past.open_interest * share, np.nan, marks["a"]
+    every_ns = HOUR_NS // LEVELS_AN_HOUR
+    back = every_ns * np.arange(past.open_interest.size, 0, -1, dtype=np.int64)
+    levels = _rows(Kind.OPEN_INTEREST, instrument, start_ns - back)
+    levels["a"], levels["b"] = past.open_interest * share, np.nan
+    levels["c"] = np.repeat(marks["a"], LEVELS_AN_HOUR)
     funding = _rows(Kind.FUNDING, instrument, times)
     funding["flags"] |= int(Flag.SETTLED)
     funding["a"] = (past.excess + NEUTRAL_APR) * FUNDING_HOURS / YEAR_HOURS
     words = funding.view(np.int64).reshape(-1, ROW_BYTES // 8)
     words[:, 6], words[:, 7] = int(FUNDING_HOURS) * HOUR_NS, 0
-    out = np.concatenate([marks, levels, funding])
+    out = np.concatenate([marks, levels[-LEVEL_DAYS * 24 * LEVELS_AN_HOUR :], funding])
     out["received_ns"] = start_ns
     return out.tobytes()

@@ -4,7 +4,8 @@ The truth is linear and planted. Forced orders have a known parent: the backgrou
 the other side within the kernels' half-lives (with square-root marks), a move of the index against the side, or
 the mark itself having touched the position. The index moves by noise, by `kappa` for each USD forced, and by
 what takers buy on perpetuals and spot, `lag` steps after; it may be pulled back to a plan. A step's rows come
-before its end, then every contract's heart beats on the end itself: there the engine evaluates.
+just before its end, and every contract's heart beats on the end itself: there the engine evaluates. In coarse
+steps everything comes on the end, so that there is one evaluation and not two.
 """
 
 import math
@@ -33,6 +34,7 @@ LONGEST_LAG = 8  # steps
 MARK_MEMORY = 0.002  # of the mean size behind marks, a new order
 DEAD_TIME_NS = NS_PER_S  # of sampled feeds
 MS = 1_000_000
+COARSE_S = 5.0
 
 TRADE, MARK, FUNDING, OPEN_INTEREST, LIQUIDATION, HEARTBEAT = (
     int(Kind.TRADE), int(Kind.MARK), int(Kind.FUNDING), int(Kind.OPEN_INTEREST), int(Kind.LIQUIDATION),
@@ -304,20 +306,21 @@ def _write_trades(
 
 
 @kernel
-def _write_levels(s: Record, w: Record, z: Record, end_ns: int, out: Record, words: Record) -> None:
+def _write_levels(
+    s: Record, w: Record, z: Record, at_ns: int, second: int, out: Record, words: Record
+) -> None:
     every_s = max(10, int(z.dt_s))
-    second = end_ns // NS_PER_S
     for k in range(w.perps):
         if second % every_s == 0:
             coin = s.oi * w.share[k]
-            _put(s, out, words, OPEN_INTEREST, 0, 0, w.perp[k], end_ns - 2 * MS, coin, math.nan, s.mark)
+            _put(s, out, words, OPEN_INTEREST, 0, 0, w.perp[k], at_ns, coin, math.nan, s.mark)
         if second % 60 == 0:
             rate = (z.excess + NEUTRAL_APR) * FUNDING_S / YEAR_S
-            _put(s, out, words, FUNDING, 0, PREDICTED, w.perp[k], end_ns - 2 * MS, rate, 0.0, 0.0)
+            _put(s, out, words, FUNDING, 0, PREDICTED, w.perp[k], at_ns, rate, 0.0, 0.0)
             words[s.rows - 1, 6] = FUNDING_S * NS_PER_S
             words[s.rows - 1, 7] = 0
     for k in range(w.perps):
-        _put(s, out, words, MARK, 0, 0, w.perp[k], end_ns - MS, s.mark, s.index, s.mark)
+        _put(s, out, words, MARK, 0, 0, w.perp[k], at_ns, s.mark, s.index, s.mark)
 
 
 @kernel
@@ -344,8 +347,9 @@ def live(
         _flows(s, w, z, rng)
         moved = _move(s, w, z, rng)
         end_ns = s.time_ns + int(z.dt_s) * NS_PER_S
-        _write_trades(s, w, z, end_ns - 3 * MS, out, words)
-        _write_levels(s, w, z, end_ns, out, words)
+        shown_ns = end_ns - 2 * MS if z.dt_s < COARSE_S else end_ns
+        _write_trades(s, w, z, shown_ns, out, words)
+        _write_levels(s, w, z, shown_ns, end_ns // NS_PER_S, out, words)
         _beat(s, w, z, end_ns, out, words)
         for k in range(COMPONENTS):
             s.memory[2 if moved < 0.0 else 3, k] += abs(moved) * 1e4

@@ -9,7 +9,7 @@ no book: sizes are log-normal, so that the mean order in the loop gain is plante
 from service.simulator.world import HOUR_S, Plan, Stage
 from tests.worlds.run import Estimate, Outcome, Run, interval_error
 
-HOURS = 30.0
+HOURS = 20.0
 PLAN = Plan(
     stages=(Stage(name="steady", duration_s=HOURS * HOUR_S, mu=(0.03, 0.03)),),
     volatility_bp=2.0,

@@ -15,13 +15,14 @@ from tests.worlds.run import Estimate, Outcome, Run
 ORDER = ["CALM", "CROWDED", "FRAGILE", "CASCADE", "FLUSHED", "RESET"]
 ABSORBED = 0.6  # USD that spot buys for each USD forced in the lesser bursts
 SETTLE_S = 1200.0  # after the end of a lesser burst its absorption is read
-QUIET = (0.008, 0.008)
+QUIET = (0.007, 0.007)
 
 
 def _lesser(number: int) -> tuple[Stage, Stage]:
     burst = Stage(
-        name=f"lesser {number}", duration_s=90.0, mu=(0.8, 0.008), absorb=ABSORBED, us_premium=3e-4
-    )
+        name=f"lesser {number}", duration_s=90.0, mu=(3.0, 0.007), absorb=ABSORBED, us_premium=3e-4,
+        volatility=0.3,
+    )  # fmt: skip
     rest = Stage(
         name=f"rest {number}", duration_s=2.5 * HOUR_S, step_s=5.0, mu=QUIET, us_premium=3e-4
     )
@@ -39,8 +40,9 @@ def plan(usual_excess: float) -> Plan:
         Stage(name="top", duration_s=5 * HOUR_S, step_s=5.0, mu=QUIET, longs=0.8),
         Stage(name="dip", duration_s=1.5 * HOUR_S, step_s=5.0, mu=QUIET, price=-0.028, longs=0.7),
         Stage(name="on the edge", duration_s=0.75 * HOUR_S, step_s=5.0, mu=QUIET, longs=0.7),
+        Stage(name="spark", duration_s=60.0, mu=(3.0, 0.007), longs=0.7),
         Stage(
-            name="fall", duration_s=0.4 * HOUR_S, mu=(0.1, 0.005), price=-0.075, open_interest=0.97,
+            name="fall", duration_s=0.4 * HOUR_S, mu=(0.1, 0.005), price=-0.06, open_interest=0.97,
             premium=-4e-4, excess=usual_excess, close=8.0, volatility=2.0,
         ),
         Stage(name="after", duration_s=2 * HOUR_S, mu=QUIET, premium=2e-4, close=0.1),
@@ -51,11 +53,14 @@ def plan(usual_excess: float) -> Plan:
         stages=stages,
         venues=(("bybit", 0.5, False), ("bitmex", 0.2, False), ("binance_usdm", 0.3, True)),
         history_days=92,
+        open_interest=60_000.0,
+        position_coin=1.0,
         reversion_s=2400.0,
-        kappa_bp=(2.0, 2.0),
-        impact_perp_bp=0.2,
-        impact_spot_bp=2.0,
-        own=(0.05, 0.20, 0.15),
+        kappa_bp=(1.0, 1.0),
+        impact_perp_bp=0.1,
+        impact_spot_bp=1.0,
+        spot_usd=2e4,
+        own=(0.05, 0.10, 0.05),
         cross=(0.01, 0.02, 0.02),
         booked=True,
         isolated=0.8,

@@ -16,7 +16,8 @@ from streams.config import MethodConfig
 from tests.worlds.run import Outcome, Run
 
 ALARMS = {"CROWDED", "FRAGILE", "CASCADE"}
-WARM_HOURS, HOURS = 14, 26
+WARM_HOURS, HOURS = 12, 24
+STEP_S = 2.0
 CONFIG = MethodConfig()
 COMMON = {"history_days": 92, "volatility_bp": 2.0, "order_usd": 20_000.0}
 SPURIOUS = ("diurnal", "switching", "price", "dead feed")
@@ -24,7 +25,7 @@ SPURIOUS = ("diurnal", "switching", "price", "dead feed")
 
 def _hourly(rates: list[float], seconds: float, *, dead: bool = False) -> tuple[Stage, ...]:
     return tuple(
-        Stage(name=f"{k}", duration_s=seconds, mu=(rate, rate), dead=dead)
+        Stage(name=f"{k}", duration_s=seconds, step_s=STEP_S, mu=(rate, rate), dead=dead)
         for k, rate in enumerate(rates)
     )
 
@@ -37,11 +38,11 @@ def plan(name: str) -> Plan:
     if name == "switching":
         return Plan(stages=_hourly([0.01, 0.1] * HOURS, 1800.0), **COMMON)
     if name == "price":
-        falls = (Stage(name="falls", duration_s=HOURS * HOUR_S, mu=(0.02, 0.02)),)
+        falls = (Stage(name="falls", duration_s=HOURS * HOUR_S, step_s=STEP_S, mu=(0.02, 0.02)),)
         return Plan(stages=falls, gain=(0.0, 0.05, 0.0), vol_of_vol=0.01, **COMMON)
-    alive = (Stage(name="alive", duration_s=(WARM_HOURS + 2) * HOUR_S, mu=(0.03, 0.03)),)
-    busy = (Stage(name="busy", duration_s=600.0, mu=(0.3, 0.1)),)
-    dead = (Stage(name="dead", duration_s=6 * HOUR_S, mu=(0.3, 0.1), dead=True),)
+    alive = (Stage(name="alive", duration_s=(WARM_HOURS + 2) * HOUR_S, step_s=STEP_S, mu=(0.03, 0.03)),)
+    busy = (Stage(name="busy", duration_s=600.0, step_s=STEP_S, mu=(0.3, 0.1)),)
+    dead = (Stage(name="dead", duration_s=6 * HOUR_S, step_s=STEP_S, mu=(0.3, 0.1), dead=True),)
     own = (0.15, 0.20, 0.15)
     return Plan(stages=alive + busy + dead, own=own, kappa_bp=(5.0, 5.0), **COMMON)
 
