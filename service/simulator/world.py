@@ -28,6 +28,8 @@ HOUR_S = 3600.0
 WARM_S = 20  # of live rows before the first stage: the engine waits for history meanwhile
 UNDERLYING = "BTC"
 SPOT_VENUES = ("coinbase", "binance_spot")
+USD, USDT = 1, 2  # what a contract is quoted in: `reserved` of its INSTRUMENT row
+QUOTES = (USDT, USDT, USDT, USD, USDT)
 
 Triple = tuple[float, float, float]
 
@@ -233,7 +235,9 @@ class World:
             interval_ns = 8 * 3600 * NS_PER_S if perpetual else 0
             instrument = stable_id(venue, UNDERLYING)
             buffer.contract(flags, instrument, START_NS, START_NS, interval_ns, UNDERLYING, venue)
-        parts.append(bytes(buffer.view()))
+        announced = np.frombuffer(bytearray(buffer.view()), ROW)
+        announced["reserved"] = QUOTES[-len(announced) :]
+        parts.append(announced.tobytes())
         buffer.clear()
         for venue, share, _ in self.plan.venues if history else ():
             instrument = stable_id(venue, UNDERLYING)
@@ -244,4 +248,3 @@ class World:
             )  # fmt: skip
         parts.append(bytes(buffer.view()))
         return b"".join(parts)
-

@@ -178,7 +178,19 @@ def _force(
     if shown:
         s.printed_ns[k] = at_ns
         flags = FILL | (SAMPLED if w.sampled[k] == 1 else COMPLETE)
-        _put(s, out, words, LIQUIDATION, 1 if side == 0 else -1, flags, w.perp[k], at_ns, s.mark, coin, usd)
+        _put(
+            s,
+            out,
+            words,
+            LIQUIDATION,
+            1 if side == 0 else -1,
+            flags,
+            w.perp[k],
+            at_ns,
+            s.mark,
+            coin,
+            usd,
+        )
     _excite(s, w, side, usd)
     s.forced[side] += usd
     s.forced_coin += coin
@@ -257,7 +269,9 @@ def _move(s: Record, w: Record, z: Record, rng: Record) -> float:
         w.kappa[1] * s.forced[1] - w.kappa[0] * s.forced[0]
         + w.impact_perp * s.perp_net + w.impact_spot * s.spot_net
     )  # fmt: skip
-    s.ln_vol += w.vol_of_vol * math.sqrt(z.dt_s) * rng.standard_normal() - s.ln_vol * z.dt_s / 7200.0
+    s.ln_vol += (
+        w.vol_of_vol * math.sqrt(z.dt_s) * rng.standard_normal() - s.ln_vol * z.dt_s / 7200.0
+    )
     sigma = w.volatility * z.volatility * math.sqrt(z.dt_s) * math.exp(s.ln_vol)
     if w.reversion_s > 0.0:
         s.deviation *= math.exp(-LN2 * z.dt_s / w.reversion_s)
@@ -287,9 +301,7 @@ def _flows(s: Record, w: Record, z: Record, rng: Record) -> None:
 
 
 @kernel
-def _write_trades(
-    s: Record, w: Record, z: Record, at_ns: int, out: Record, words: Record
-) -> None:
+def _write_trades(s: Record, w: Record, z: Record, at_ns: int, out: Record, words: Record) -> None:
     base = w.turnover * s.oi * z.dt_s + s.forced_coin
     for k in range(w.perps):
         for side in range(2):
@@ -333,7 +345,14 @@ def _beat(s: Record, w: Record, z: Record, end_ns: int, out: Record, words: Reco
 
 @kernel
 def live(
-    s: Record, b: Record, w: Record, plan: Record, last: int, out: Record, words: Record, rng: Record
+    s: Record,
+    b: Record,
+    w: Record,
+    plan: Record,
+    last: int,
+    out: Record,
+    words: Record,
+    rng: Record,
 ) -> None:
     """Live through the plan's steps before `last`, or as many as the room in `out` allows."""
     room = 3 * (MOST_IN_A_STEP + 2 * FORCED_AT_ONCE)

@@ -40,6 +40,7 @@ UNDERLYING = np.dtype([
     ("sum_ns", "i8"),
     ("hidden", HELD, (6,)),  # corrected USD/s of sampled feeds, by side and half-life
     ("cents", "f8", (2,)), ("long_path", PATH), ("short_path", PATH),
+    ("shown", "f8", (2,)),  # USD that feeds but the sampled ones printed since somebody took it
     ("coverage", "f8"), ("complete_live", "i8"), ("any_sampled", "i8"),
 ])  # fmt: skip
 SIDES = ("long", "short")
@@ -68,7 +69,7 @@ def underlying_init(u: Record) -> None:
     u.sum_ns = u.complete_live = u.any_sampled = 0
     u.coverage = 0.0
     for side in range(2):
-        u.cents[side] = 0.0
+        u.cents[side] = u.shown[side] = 0.0
         for h in range(3):
             u.raw[side, h] = u.complete[side, h] = 0.0
             held_init(u.hidden[side * 3 + h])
@@ -145,6 +146,8 @@ def apply(
         if not flags & SAMPLED:
             u.complete[side, h] += usd
     u.cents[side] += np.rint(usd * 100.0)
+    if not flags & SAMPLED:
+        u.shown[side] += usd
     if flags & SAMPLED:
         _note_sampled(c, side, time_ns, now_s, usd, p)
     return before
@@ -212,6 +215,20 @@ def estimated_rate(u: Record, side: int, h: int) -> float:
     s = u.hidden[side * 3 + h]
     hidden = s.mean if s.observed_s > 0.0 else 0.0
     return point_rate(u.complete[side, h], (10.0, 60.0, 600.0)[h]) + hidden
+
+
+@kernel
+def take_realised(u: Record, side: int, dt_s: float) -> float:
+    """Take the USD of a side forced in the last `dt_s` seconds: printed, and corrected where feeds are sampled.
+
+    A rate would do only at an even pace: it is low just before an order and high after it. NaN without a feed.
+    """
+    usd = u.shown[side]
+    u.shown[side] = 0.0
+    if u.coverage <= 0.0:
+        return math.nan
+    hidden = u.hidden[side * 3]
+    return usd + (hidden.held * dt_s if hidden.held == hidden.held else 0.0)
 
 
 @kernel

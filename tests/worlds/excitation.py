@@ -39,7 +39,10 @@ def run(seed: int) -> Outcome:
             outcome.estimates.append(Estimate(name, truth, value, error))
         low, high = (one.reading(f"loop_gain_{end}_{side}") for end in ("low", "high"))
         loop = Estimate(
-            "loop gain", PLAN.loop_gain(k), one.reading(f"loop_gain_{side}"), interval_error(low, high)
+            "loop gain",
+            PLAN.loop_gain(k),
+            one.reading(f"loop_gain_{side}"),
+            interval_error(low, high),
         )
         outcome.estimates.append(loop)
     for name, truth, reading in (

@@ -92,7 +92,17 @@ def checks(outcomes: list[Outcome], spurious: tuple[str, ...]) -> list[Check]:
 def number_table(outcomes: list[Outcome]) -> Table:
     """Return how well each number recovers its truth."""
     table = Table(title="numbers: truth and what was found, each side of each seed a run")
-    columns = ("world", "number", "truth", "mean", "bias", "mean s.e.", "sd of z", "±2 s.e.", "runs")
+    columns = (
+        "world",
+        "number",
+        "truth",
+        "mean",
+        "bias",
+        "mean s.e.",
+        "sd of z",
+        "±2 s.e.",
+        "runs",
+    )
     for column in columns:
         table.add_column(column, justify="left" if column in columns[:2] else "right")
     for (world, name), of in by_name(outcomes).items():
@@ -116,7 +126,9 @@ def path_table(outcomes: list[Outcome]) -> Table:
 
 def skill_table(outcomes: list[Outcome]) -> Table:
     """Return the skill of each map with its interval."""
-    table = Table("map", "nats over uniform", "95 % interval", title="book: where orders are forced")
+    table = Table(
+        "map", "nats over uniform", "95 % interval", title="book: where orders are forced"
+    )
     for name, (mean, low, high) in skills(outcomes).items():
         table.add_row(name, f"{mean:+.4f}", f"{low:+.4f} to {high:+.4f}")
     return table

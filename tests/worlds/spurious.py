@@ -40,7 +40,9 @@ def plan(name: str) -> Plan:
     if name == "price":
         falls = (Stage(name="falls", duration_s=HOURS * HOUR_S, step_s=STEP_S, mu=(0.02, 0.02)),)
         return Plan(stages=falls, gain=(0.0, 0.05, 0.0), vol_of_vol=0.01, **COMMON)
-    alive = (Stage(name="alive", duration_s=(WARM_HOURS + 2) * HOUR_S, step_s=STEP_S, mu=(0.03, 0.03)),)
+    alive = (
+        Stage(name="alive", duration_s=(WARM_HOURS + 2) * HOUR_S, step_s=STEP_S, mu=(0.03, 0.03)),
+    )
     busy = (Stage(name="busy", duration_s=600.0, step_s=STEP_S, mu=(0.3, 0.1)),)
     dead = (Stage(name="dead", duration_s=6 * HOUR_S, step_s=STEP_S, mu=(0.3, 0.1), dead=True),)
     own = (0.15, 0.20, 0.15)
