@@ -1,11 +1,11 @@
 """One step of the benchmark world: who is forced, what trades, where the index goes, and the rows of it.
 
 The truth is linear and planted. Forced orders have a known parent: the background, an order of the same or
-the other side within the kernels' half-lives (with square-root marks), a move of the index against the side, or
-the mark itself having touched the position. The index moves by noise, by `kappa` for each USD forced, and by
-what takers buy on perpetuals and spot, `lag` steps after; it may be pulled back to a plan. A step's rows come
-just before its end, and every contract's heart beats on the end itself: there the engine evaluates. In coarse
-steps everything comes on the end, so that there is one evaluation and not two.
+the other side within the kernels' half-lives (with square-root marks), a move of the index against the side,
+or the mark itself having touched the position. The index moves by noise, by `kappa` for each USD forced, and
+by what takers buy on perpetuals and spot, `lag` steps after; it may be pulled back to a plan. A step's rows
+come just before its end, and every contract's heart beats on the end itself: there the engine evaluates. In
+coarse steps everything comes on the end, so that there is one evaluation and not two.
 """
 
 import math

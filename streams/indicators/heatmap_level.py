@@ -4,8 +4,8 @@ Net open interest hides turnover and most margin is shared between positions, so
 a factor. An episode begins when price consumes model mass and ends after a minute without, or after an hour.
 Its realised forced USD (complete and corrected feeds, over the share of the market they cover) and its
 consumed USD enter exponentially weighted sums, half-life 14 days; ``phi = sum(y) / sum(x)`` over both sides.
-What is forced between two episodes counts with the next: the model's bin is gone as soon as the mark enters it,
-its orders come while the mark crosses it, which in a slow market takes longer than any episode.
+What is forced between two episodes counts with the next: the model's bin is gone as soon as the mark enters
+it, its orders come while the mark crosses it, which in a slow market takes longer than any episode.
 Its standard error is the ratio estimator's: the weighted spread of the episodes' ratios around phi.
 """
 

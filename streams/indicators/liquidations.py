@@ -219,9 +219,9 @@ def estimated_rate(u: Record, side: int, h: int) -> float:
 
 @kernel
 def take_realised(u: Record, side: int, dt_s: float) -> float:
-    """Take the USD of a side forced in the last `dt_s` seconds: printed, and corrected where feeds are sampled.
+    """Take the USD of a side forced in the last `dt_s` seconds; NaN without a feed.
 
-    A rate would do only at an even pace: it is low just before an order and high after it. NaN without a feed.
+    What was printed, and corrected where feeds are sampled. A rate times a step does only at an even pace.
     """
     usd = u.shown[side]
     u.shown[side] = 0.0

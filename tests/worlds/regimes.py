@@ -3,8 +3,8 @@
 Calm; a day in which longs crowd in, pay for it and lift the price; a dip that shakes nobody out; the fall
 that does; three lesser bursts that spot buyers absorb a known share of; and two deleveraged, quiet days.
 Forced orders are true positions: those the mark touches, and those nearest to it that contagion and the
-background take. Price, open interest, premium and funding are led, what forced orders do to the index fades in under an
-hour, so the order of the states is known and the numbers of `excitation` are not asked for here.
+background take. Price, open interest, premium and funding are led, what forced orders do to the index fades in
+under an hour, so the order of the states is known and the numbers of `excitation` are not asked for here.
 """
 
 import math
