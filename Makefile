@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check answers bench format lint types lock clean $(VENV)
+.PHONY: help demo test check answers worlds bench format lint types lock clean $(VENV)
 
 help: ## this list
 	@grep -E '^[.a-z]+:.*## ' Makefile | sed -E 's/^([.a-z]+):.*## /\1|/' | \
@@ -23,6 +23,9 @@ check: lint types test ## all that CI asks
 
 answers: $(INSTALLED) ## recorded messages against their answer key; ARGS="--shared FOLDER"
 	@$(PY) -m tests.answers $(ARGS)
+
+worlds: $(INSTALLED) ## markets whose truth is known: how well each number recovers it; ARGS="--seeds 3"
+	@$(PY) -m tests.worlds $(ARGS)
 
 bench: $(INSTALLED) ## measured costs, as a table
 	@$(PY) -m tests.benchmarks $(ARGS)

@@ -13,7 +13,7 @@ from streams.brackets import LEVERAGES
 from streams.kernels.jit import Record, kernel
 from streams.kernels.margin import liquidation_price
 
-CAPACITY = 1 << 16  # positions of one side
+CAPACITY = 1 << 17  # positions of one side
 FORCED_AT_ONCE = 1024  # of one side, in one step; more come in the next
 TIERS = len(LEVERAGES)
 

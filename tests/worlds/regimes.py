@@ -3,8 +3,8 @@
 Calm; a day in which longs crowd in, pay for it and lift the price; a dip that shakes nobody out; the fall
 that does; three lesser bursts that spot buyers absorb a known share of; and two deleveraged, quiet days.
 Forced orders are true positions: those the mark touches, and those nearest to it that contagion and the
-background take. Price, open interest, premium and funding are led, what forced orders do to the index fades in
-under an hour, so the order of the states is known and the numbers of `excitation` are not asked for here.
+background take. Price, open interest, premium and funding are led; what forced orders do to the index fades
+in under an hour. So the order of the states is known and the numbers of `excitation` are not asked for here.
 """
 
 import math
@@ -20,12 +20,13 @@ QUIET = (0.007, 0.007)
 
 def _lesser(number: int) -> tuple[Stage, Stage]:
     burst = Stage(
-        name=f"lesser {number}", duration_s=90.0, mu=(3.0, 0.007), absorb=ABSORBED, us_premium=3e-4,
-        volatility=0.3,
+        name=f"lesser {number}", duration_s=90.0, mu=(8.0, 0.007), absorb=ABSORBED, us_premium=3e-4,
+        volatility=0.1,
     )  # fmt: skip
     rest = Stage(
-        name=f"rest {number}", duration_s=2.5 * HOUR_S, step_s=5.0, mu=QUIET, us_premium=3e-4
-    )
+        name=f"rest {number}", duration_s=2.5 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1,
+        us_premium=3e-4, volatility=0.1,
+    )  # fmt: skip
     return burst, rest
 
 
@@ -45,22 +46,22 @@ def plan(usual_excess: float) -> Plan:
             name="fall", duration_s=0.4 * HOUR_S, mu=(0.1, 0.005), price=-0.06, open_interest=0.97,
             premium=-4e-4, excess=usual_excess, close=8.0, volatility=2.0,
         ),
-        Stage(name="after", duration_s=2 * HOUR_S, mu=QUIET, premium=2e-4, close=0.1),
+        Stage(name="after", duration_s=2 * HOUR_S, mu=QUIET, premium=2e-4, close=0.1, volatility=0.3),
         *_lesser(1), *_lesser(2), *_lesser(3),
-        Stage(name="quiet", duration_s=44 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, volatility=0.6),
+        Stage(name="quiet", duration_s=44 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, us_premium=3e-4, volatility=0.4),
     )  # fmt: skip
     return Plan(
         stages=stages,
         venues=(("bybit", 0.5, False), ("bitmex", 0.2, False), ("binance_usdm", 0.3, True)),
         history_days=92,
-        open_interest=60_000.0,
-        position_coin=1.0,
+        open_interest=80_000.0,
+        position_coin=0.8,
         reversion_s=2400.0,
         kappa_bp=(1.0, 1.0),
         impact_perp_bp=0.1,
         impact_spot_bp=1.0,
         spot_usd=2e4,
-        own=(0.05, 0.10, 0.05),
+        own=(0.02, 0.08, 0.05),
         cross=(0.01, 0.02, 0.02),
         booked=True,
         isolated=0.8,
