@@ -48,7 +48,10 @@ def plan(usual_excess: float) -> Plan:
         ),
         Stage(name="after", duration_s=2 * HOUR_S, mu=QUIET, premium=2e-4, close=0.1, volatility=0.3),
         *_lesser(1), *_lesser(2), *_lesser(3),
-        Stage(name="quiet", duration_s=44 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, us_premium=3e-4, volatility=0.4),
+        Stage(
+            name="quiet", duration_s=44 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, us_premium=3e-4,
+            volatility=0.4,
+        ),
     )  # fmt: skip
     return Plan(
         stages=stages,
