@@ -185,7 +185,7 @@ class World:
         book_init(b)
         first = self.plan.stages[0]
         if self.plan.booked and first.steered:
-            index = self.past.index
+            index = self.past.price
             fill_book(
                 b, self.plan.open_interest, self.plan.position_coin, self.plan.position_sigma,
                 24.0 / first.close, index, np.minimum.accumulate(index[::-1])[::-1],

@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 class Past(NamedTuple):
     """Levels up to the live world's start: USD, coin (ten-minutely), decimal, APR over neutral."""
 
-    index: Floats
+    price: Floats
     open_interest: Floats
     premium: Floats
     excess: Floats
@@ -54,9 +54,9 @@ def make_past(
     """Draw a past that ends at `price` and `coin`; `volatility` is ln per square root of a second."""
     n = days * 24
     steps = rng.normal(0.0, volatility * 60.0, n)
-    index = price * np.exp(np.cumsum(steps) - steps.sum())
+    path = price * np.exp(np.cumsum(steps) - steps.sum())
     return Past(
-        index,
+        path,
         coin * np.exp(wandering(n * LEVELS_AN_HOUR, 0.02, 24.0 * LEVELS_AN_HOUR, rng)),
         2e-4 + wandering(n, 3e-4, 24.0, rng),
         0.02 + wandering(n, 0.04, 48.0, rng),
@@ -72,10 +72,10 @@ def _rows(kind: Kind, instrument: int, times_ns: npt.NDArray[np.int64]) -> Any:
 
 def past_rows(past: Past, instrument: int, share: float, start_ns: int) -> bytes:
     """Return a contract's history rows; `received_ns` is the live world's start."""
-    n = past.index.size
+    n = past.price.size
     times = start_ns - HOUR_NS * np.arange(n, 0, -1, dtype=np.int64)
     marks = _rows(Kind.MARK, instrument, times)
-    marks["a"], marks["b"], marks["c"] = past.index * (1.0 + past.premium), past.index, np.nan
+    marks["a"], marks["b"], marks["c"] = past.price * (1.0 + past.premium), past.price, np.nan
     every_ns = HOUR_NS // LEVELS_AN_HOUR
     back = every_ns * np.arange(past.open_interest.size, 0, -1, dtype=np.int64)
     levels = _rows(Kind.OPEN_INTEREST, instrument, start_ns - back)

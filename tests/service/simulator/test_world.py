@@ -111,7 +111,7 @@ def test_positions_are_liquidated_where_their_margin_says() -> None:
         price / liquidation_price(1.0, leverage, m, a, True, False)
         for leverage, m, a in zip(LEVERAGES, rates, amounts, strict=True) if m == m
     ])  # fmt: skip
-    low, high = world.past.index.min(), world.past.index.max()
+    low, high = world.past.price.min(), world.past.price.max()
     assert ((entries >= low * (1 - 1e-9)) & (entries <= high * (1 + 1e-9))).any(axis=0).all()
 
 
