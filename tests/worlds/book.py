@@ -21,8 +21,8 @@ from streams.indicators import heatmap, heatmap_score
 from streams.kernels.jit import NS_PER_S
 from tests.worlds.run import Estimate, Outcome, Run
 
-DAYS = 16
-NEAR = 0.02  # ln of the price: how far the true book is compared
+DAYS = 10
+NEAR = 0.05  # ln of the price: how far the true book is compared
 CONFIG = MethodConfig()
 DAY_NS = round(DAY_S * NS_PER_S)
 PLAN = Plan(
@@ -93,7 +93,7 @@ def run(seed: int, days: int = DAYS) -> Outcome:
         oracle.hour(one, u["heat"], time_ns)
         mark = float(one.world.state[0]["mark"])
         near = [true_fuel(one.world.book[0], side, mark, NEAR) for side in range(2)]
-        map_near = one.reading("risk_usd_2pct_below") + one.reading("risk_usd_2pct_above")
+        map_near = one.reading("risk_usd_5pct_below") + one.reading("risk_usd_5pct_above")
         true, modelled = true * keep + sum(near), modelled * keep + map_near
         if time_ns % DAY_NS == 0 and time_ns > START_NS:
             day = time_ns // DAY_NS - 1

@@ -12,9 +12,10 @@ from tests.worlds.run import Estimate, Outcome, Run, interval_error
 HOURS = 20.0
 PLAN = Plan(
     stages=(Stage(name="steady", duration_s=HOURS * HOUR_S, mu=(0.02, 0.02)),),
-    own=(0.10, 0.25, 0.15),
+    volatility_bp=2.0,
+    own=(0.05, 0.30, 0.15),
     cross=(0.01, 0.02, 0.02),
-    gain=(0.03, 0.03, 0.02),
+    gain=(0.02, 0.02, 0.01),
     kappa_bp=(20.0, 20.0),
     impact_perp_bp=5.0,
     impact_spot_bp=5.0,

@@ -1,7 +1,7 @@
 """World `regimes`: the treadmill's round, scheduled, after three months of ordinary past.
 
 Calm; a day in which longs crowd in, pay for it and lift the price; a dip that shakes nobody out; the fall
-that does; three lesser bursts that spot buyers absorb a known share of; and two deleveraged, quiet days.
+that does; two lesser bursts that spot buyers absorb a known share of; and a deleveraged, quiet day.
 Forced orders are true positions: those the mark touches, and those nearest to it that contagion and the
 background take. Price, open interest, premium and funding are led; what forced orders do to the index fades
 in under an hour. So the order of the states is known and the numbers of `excitation` are not asked for here.
@@ -14,18 +14,21 @@ from tests.worlds.run import Estimate, Outcome, Run
 
 ORDER = ["CALM", "CROWDED", "FRAGILE", "CASCADE", "FLUSHED", "RESET"]
 ABSORBED = 0.6  # USD that spot buys for each USD forced in the lesser bursts
+SAMPLED = 0.3  # share of the venue whose feed is sampled
+CORRECTION = 0.12  # how far its correction may be off
 SETTLE_S = 1200.0  # after the end of a lesser burst its absorption is read
-QUIET = (0.007, 0.007)
+BUSY = (0.007, 0.007)
+QUIET = (0.001, 0.001)  # after the fall: the lesser bursts stay the last ones
 
 
 def _lesser(number: int) -> tuple[Stage, Stage]:
     burst = Stage(
-        name=f"lesser {number}", duration_s=90.0, mu=(8.0, 0.007), absorb=ABSORBED, us_premium=3e-4,
-        volatility=0.1,
+        name=f"lesser {number}", duration_s=90.0, mu=(16.0, 0.001), absorb=ABSORBED, us_premium=3e-4,
+        volatility=0.05,
     )  # fmt: skip
     rest = Stage(
         name=f"rest {number}", duration_s=2.5 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1,
-        us_premium=3e-4, volatility=0.1,
+        us_premium=3e-4, volatility=0.05,
     )  # fmt: skip
     return burst, rest
 
@@ -33,39 +36,39 @@ def _lesser(number: int) -> tuple[Stage, Stage]:
 def plan(usual_excess: float) -> Plan:
     """Return the schedule; after the fall funding returns to `usual_excess`."""
     stages = (
-        Stage(name="calm", duration_s=6 * HOUR_S, step_s=5.0, mu=QUIET),
+        Stage(name="calm", duration_s=6 * HOUR_S, step_s=5.0, mu=BUSY),
         Stage(
-            name="build-up", duration_s=14 * HOUR_S, step_s=5.0, mu=QUIET, price=0.06,
+            name="build-up", duration_s=14 * HOUR_S, step_s=5.0, mu=BUSY, price=0.06,
             open_interest=1.15, premium=14e-4, excess=0.40, longs=0.8,
         ),
-        Stage(name="top", duration_s=5 * HOUR_S, step_s=5.0, mu=QUIET, longs=0.8),
-        Stage(name="dip", duration_s=1.5 * HOUR_S, step_s=5.0, mu=QUIET, price=-0.028, longs=0.7),
-        Stage(name="on the edge", duration_s=0.75 * HOUR_S, step_s=5.0, mu=QUIET, longs=0.7),
+        Stage(name="top", duration_s=5 * HOUR_S, step_s=5.0, mu=BUSY, longs=0.8),
+        Stage(name="dip", duration_s=1.5 * HOUR_S, step_s=5.0, mu=BUSY, price=-0.028, longs=0.7),
+        Stage(name="on the edge", duration_s=0.75 * HOUR_S, step_s=5.0, mu=BUSY, longs=0.7),
         Stage(name="spark", duration_s=60.0, mu=(3.0, 0.007), longs=0.7),
         Stage(
             name="fall", duration_s=0.4 * HOUR_S, mu=(0.1, 0.005), price=-0.06, open_interest=0.97,
-            premium=-4e-4, excess=usual_excess, close=8.0, volatility=2.0,
+            premium=-4e-4, excess=usual_excess, close=16.0, volatility=2.0,
         ),
         Stage(name="after", duration_s=2 * HOUR_S, mu=QUIET, premium=2e-4, close=0.1, volatility=0.3),
-        *_lesser(1), *_lesser(2), *_lesser(3),
+        *_lesser(1), *_lesser(2),
         Stage(
-            name="quiet", duration_s=44 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, us_premium=3e-4,
+            name="quiet", duration_s=24 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, us_premium=3e-4,
             volatility=0.4,
         ),
     )  # fmt: skip
     return Plan(
         stages=stages,
-        venues=(("bybit", 0.5, False), ("bitmex", 0.2, False), ("binance_usdm", 0.3, True)),
+        venues=(("bybit", 0.5, False), ("bitmex", 0.2, False), ("binance_usdm", SAMPLED, True)),
         history_days=92,
         open_interest=80_000.0,
         position_coin=0.8,
         reversion_s=2400.0,
-        kappa_bp=(1.0, 1.0),
+        kappa_bp=(0.3, 0.3),
         impact_perp_bp=0.1,
-        impact_spot_bp=1.0,
+        impact_spot_bp=0.3,
         spot_usd=2e4,
-        own=(0.02, 0.08, 0.05),
-        cross=(0.01, 0.02, 0.02),
+        own=(0.15, 0.0, 0.0),  # no echo: a tail would be a burst of its own
+        cross=(0.02, 0.0, 0.0),
         booked=True,
         isolated=0.8,
     )
@@ -91,9 +94,10 @@ def run(seed: int) -> Outcome:
 
 
 def _absorbed(one: Run) -> Estimate:
-    """Return the share found; its error is that of spot's ordinary flow in the burst's window."""
+    """Return the share found; its error is of spot's ordinary flow, and of what the sampled feed hides."""
     burst = one.engine._underlyings[0]["burst"][0]
     window_s = (int(burst["end_ns"]) - int(burst["start_ns"])) / 1e9 + 600.0
     forced = max(float(burst["usd_estimated"]), 1.0)
-    error = one.world.plan.spot_usd * math.sqrt(max(window_s, 1.0)) / forced
+    flow = one.world.plan.spot_usd * math.sqrt(max(window_s, 1.0)) / forced
+    error = math.hypot(flow, ABSORBED * SAMPLED * CORRECTION)
     return Estimate("absorbed flow", ABSORBED, one.reading("absorbed_flow_long"), error)
