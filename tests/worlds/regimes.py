@@ -53,7 +53,7 @@ def plan(usual_excess: float) -> Plan:
         *_lesser(1), *_lesser(2),
         Stage(
             name="quiet", duration_s=24 * HOUR_S, step_s=5.0, mu=QUIET, close=0.1, us_premium=3e-4,
-            volatility=0.4,
+            volatility=0.05,
         ),
     )  # fmt: skip
     return Plan(
@@ -67,6 +67,7 @@ def plan(usual_excess: float) -> Plan:
         impact_perp_bp=0.1,
         impact_spot_bp=0.3,
         spot_usd=2e4,
+        premium_sd=1e-5,  # or the mark would touch positions where the index rests
         own=(0.15, 0.0, 0.0),  # no echo: a tail would be a burst of its own
         cross=(0.02, 0.0, 0.0),
         booked=True,
