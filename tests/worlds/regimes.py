@@ -1,6 +1,6 @@
 """World `regimes`: the treadmill's round, scheduled, after three months of ordinary past.
 
-Calm; a day in which longs crowd in, pay for it and lift the price; a dip that shakes nobody out; the fall
+Calm, long enough for two days of flows to be known; a day in which longs crowd in, pay for it and lift the price; a dip that shakes nobody out; the fall
 that does; two lesser bursts that spot buyers absorb a known share of; and a deleveraged, quiet day.
 Forced orders are true positions: those the mark touches, and those nearest to it that contagion and the
 background take. Price, open interest, premium and funding are led; what forced orders do to the index fades
@@ -36,14 +36,17 @@ def _lesser(number: int) -> tuple[Stage, Stage]:
 def plan(usual_excess: float) -> Plan:
     """Return the schedule; after the fall funding returns to `usual_excess`."""
     stages = (
-        Stage(name="calm", duration_s=6 * HOUR_S, step_s=5.0, mu=BUSY),
+        Stage(name="calm", duration_s=32 * HOUR_S, step_s=5.0, mu=BUSY),
         Stage(
             name="build-up", duration_s=14 * HOUR_S, step_s=5.0, mu=BUSY, price=0.06,
             open_interest=1.15, premium=14e-4, excess=0.40, longs=0.8,
         ),
         Stage(name="top", duration_s=5 * HOUR_S, step_s=5.0, mu=BUSY, longs=0.8),
-        Stage(name="dip", duration_s=1.5 * HOUR_S, step_s=5.0, mu=BUSY, price=-0.028, longs=0.7),
-        Stage(name="on the edge", duration_s=0.75 * HOUR_S, step_s=5.0, mu=BUSY, longs=0.7),
+        Stage(
+            name="dip", duration_s=1.5 * HOUR_S, step_s=5.0, mu=BUSY, price=-0.03, longs=0.7,
+            volatility=0.5,
+        ),
+        Stage(name="on the edge", duration_s=0.75 * HOUR_S, step_s=5.0, mu=BUSY, longs=0.7, volatility=0.5),
         Stage(name="spark", duration_s=60.0, mu=(3.0, 0.007), longs=0.7),
         Stage(
             name="fall", duration_s=0.4 * HOUR_S, mu=(0.1, 0.005), price=-0.06, open_interest=0.97,
@@ -63,9 +66,9 @@ def plan(usual_excess: float) -> Plan:
         open_interest=80_000.0,
         position_coin=0.8,
         reversion_s=2400.0,
-        kappa_bp=(0.3, 0.3),
+        kappa_bp=(0.2, 0.2),
         impact_perp_bp=0.1,
-        impact_spot_bp=0.3,
+        impact_spot_bp=0.2,
         spot_usd=2e4,
         premium_sd=1e-5,  # or the mark would touch positions where the index rests
         own=(0.15, 0.0, 0.0),  # no echo: a tail would be a burst of its own
