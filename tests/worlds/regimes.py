@@ -1,10 +1,11 @@
 """World `regimes`: the treadmill's round, scheduled, after three months of ordinary past.
 
-Calm, long enough for two days of flows to be known; a day in which longs crowd in, pay for it and lift the price; a dip that shakes nobody out; the fall
-that does; two lesser bursts that spot buyers absorb a known share of; and a deleveraged, quiet day.
-Forced orders are true positions: those the mark touches, and those nearest to it that contagion and the
-background take. Price, open interest, premium and funding are led; what forced orders do to the index fades
-in under an hour. So the order of the states is known and the numbers of `excitation` are not asked for here.
+Calm, until two days of flows are known; a day in which longs crowd in, pay for it and lift the price; a dip
+that shakes nobody out; the fall that does; two lesser bursts that spot buyers absorb a known share of; and a
+deleveraged, quiet day. Forced orders are true positions: those the mark touches, and those nearest to it that
+contagion and the background take. Price, open interest, premium and funding are led; what forced orders do to
+the index fades in under an hour. So the order of the states is known and the numbers of `excitation` are not
+asked for here.
 """
 
 import math
