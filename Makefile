@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check answers truth bench format lint types lock clean $(VENV)
+.PHONY: help demo test check answers truth worlds bench format lint types lock clean $(VENV)
 
 help: ## this list
 	@grep -E '^[.a-z]+:.*## ' Makefile | sed -E 's/^([.a-z]+):.*## /\1|/' | \
@@ -26,6 +26,9 @@ answers: $(INSTALLED) ## recorded messages against their answer key; ARGS="--sha
 
 truth: $(INSTALLED) ## ground truths, measured anew: streams/TRUTH.md; ARGS="13 15" for rows
 	@$(PY) -m tests.truth $(ARGS)
+
+worlds: $(INSTALLED) ## markets whose truth is known: how well each number recovers it; ARGS="--seeds 3"
+	@$(PY) -m tests.worlds $(ARGS)
 
 bench: $(INSTALLED) ## measured costs, as a table
 	@$(PY) -m tests.benchmarks $(ARGS)

@@ -273,10 +273,14 @@ def _heat(
     covered = u.liquidations.coverage
     known = live and covered >= p.score_coverage
     for side in range(2):
-        rate = liquidations.estimated_rate(u.liquidations, side, 0)
-        realised = rate * dt_s / covered if known else math.nan
+        realised = liquidations.take_realised(u.liquidations, side, dt_s) / covered
         heatmap_level.level_step(
-            u.heat_level, side, u.heat.consumed_usd[side], realised, time_ns, p
+            u.heat_level,
+            side,
+            u.heat.consumed_usd[side],
+            realised if known else math.nan,
+            time_ns,
+            p,
         )
     heatmap_score.score_step(u.heat_score, u.heat, known, time_ns, p)
     kappa_long = impact.kappa(u.impact, impact.BASE, 0, time_ns, p)[0]

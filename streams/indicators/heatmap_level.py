@@ -4,6 +4,8 @@ Net open interest hides turnover and most margin is shared between positions, so
 a factor. An episode begins when price consumes model mass and ends after a minute without, or after an hour.
 Its realised forced USD (complete and corrected feeds, over the share of the market they cover) and its
 consumed USD enter exponentially weighted sums, half-life 14 days; ``phi = sum(y) / sum(x)`` over both sides.
+What is forced between two episodes counts with the next: the model's bin is gone as soon as the mark enters
+it, its orders come while the mark crosses it, which in a slow market takes longer than any episode.
 Its standard error is the ratio estimator's: the weighted spread of the episodes' ratios around phi.
 """
 
@@ -36,6 +38,12 @@ def level_init(s: Record) -> None:
 
 
 @kernel
+def _forget(s: Record, side: int) -> None:
+    s.start_ns[side] = 0
+    s.x[side] = s.y[side] = 0.0
+
+
+@kernel
 def _end(s: Record, side: int, time_ns: int, half_life_s: float) -> None:
     g = decay((time_ns - s.updated_ns) / NS_PER_S, half_life_s) if s.updated_ns > 0 else 1.0
     x, y = s.x[side], s.y[side]
@@ -46,7 +54,7 @@ def _end(s: Record, side: int, time_ns: int, half_life_s: float) -> None:
     s.yy = s.yy * g * g + y * y
     s.episodes += 1
     s.updated_ns = time_ns
-    s.start_ns[side] = 0
+    _forget(s, side)
 
 
 @kernel
@@ -55,17 +63,16 @@ def level_step(
 ) -> None:
     """Take what a step consumed and realised on one side; NaN realised: the feeds were down, no episode."""
     if realised_usd != realised_usd:
-        s.start_ns[side] = 0
-        return
-    if consumed_usd > 0.0:
-        if s.start_ns[side] == 0:
-            s.start_ns[side] = time_ns
-            s.x[side] = s.y[side] = 0.0
-        s.last_ns[side] = time_ns
-    if s.start_ns[side] == 0:
+        _forget(s, side)
         return
     s.x[side] += consumed_usd
     s.y[side] += realised_usd
+    if consumed_usd > 0.0:
+        if s.start_ns[side] == 0:
+            s.start_ns[side] = time_ns
+        s.last_ns[side] = time_ns
+    if s.start_ns[side] == 0:
+        return
     quiet = time_ns - s.last_ns[side] >= p.heat_episode_s * NS_PER_S
     if quiet or time_ns - s.start_ns[side] >= LONGEST_NS:
         _end(s, side, time_ns, p.heat_phi_half_life_s)

@@ -51,6 +51,7 @@ UNDERLYING = np.dtype([
     ("sum_ns", "i8"),
     ("hidden", HELD, (6,)),  # corrected USD/s of sampled feeds, by side and half-life
     ("coverage", "f8"), ("complete_live", "i8"), ("any_sampled", "i8"), ("capped", "i8"),
+    ("shown", "f8", (2,)),  # USD that feeds but the sampled ones printed since somebody took it
     ("cents", "f8", (2,)), ("day", DAY, (2,)),  # printed since the start, and as it was the last day
 ])  # fmt: skip
 SIDES = ("long", "short")
@@ -80,7 +81,7 @@ def underlying_init(u: Record) -> None:
     u.sum_ns = u.complete_live = u.any_sampled = u.capped = 0
     u.coverage = 0.0
     for side in range(2):
-        u.cents[side] = 0.0
+        u.cents[side] = u.shown[side] = 0.0
         level_init(u.day[side])
         for h in range(3):
             u.raw[side, h] = u.complete[side, h] = 0.0
@@ -156,6 +157,8 @@ def apply(
         if not flags & SAMPLED:
             u.complete[side, h] += usd
     u.cents[side] += np.rint(usd * 100.0)
+    if not flags & SAMPLED:
+        u.shown[side] += usd
     if flags & SAMPLED:
         _note_sampled(c, side, time_ns, now_s, usd, p)
     return before
@@ -240,6 +243,20 @@ def rates_10m(u: Record) -> tuple[float, float]:
         s = u.hidden[side * 3 + 2]
         hidden += s.mean if s.observed_s > 0.0 else 0.0
     return hidden, point_rate(u.complete[0, 2] + u.complete[1, 2], 600.0)
+
+
+@kernel
+def take_realised(u: Record, side: int, dt_s: float) -> float:
+    """Take the USD of a side forced in the last `dt_s` seconds; NaN without a feed.
+
+    What was printed, and corrected where feeds are sampled. A rate times a step does only at an even pace.
+    """
+    usd = u.shown[side]
+    u.shown[side] = 0.0
+    if u.coverage <= 0.0:
+        return math.nan
+    hidden = u.hidden[side * 3]
+    return usd + (hidden.held * dt_s if hidden.held == hidden.held else 0.0)
 
 
 @kernel

@@ -137,9 +137,9 @@ def test_phi_is_the_ratio_over_all_episodes() -> None:
     s = np.zeros(1, heatmap_level.LEVEL)[0]
     heatmap_level.level_init(s)
     episodes: list[tuple[float, float, float]] = []
-    now = START_S
+    now, between = START_S, 0.0
     for number in range(1, 60):
-        consumed = realised = 0.0
+        consumed, realised = 0.0, between
         for _ in range(rng.randint(1, 20)):
             now += rng.randint(1, 50)
             x, y = rng.lognormvariate(8.0, 1.0), rng.lognormvariate(8.5, 1.0)
@@ -148,7 +148,8 @@ def test_phi_is_the_ratio_over_all_episodes() -> None:
         now += 60
         heatmap_level.level_step(s, 0, 0.0, 3.0, now * S, p)  # the minute without ends it
         episodes.append((now, consumed, realised + 3.0))
-        heatmap_level.level_step(s, 0, 0.0, 1e9, (now + 1) * S, p)  # outside of an episode
+        between = rng.lognormvariate(8.0, 1.0)  # counts with the next
+        heatmap_level.level_step(s, 0, 0.0, between, (now + 1) * S, p)
         now += rng.randint(1, 4000)
         phi, error = ratio(episodes, 5000.0)
         assert heatmap_level.phi(s) == pytest.approx(phi, rel=1e-9)
@@ -165,6 +166,9 @@ def test_feeds_that_fail_end_an_episode_without_counting_it() -> None:
     heatmap_level.level_step(s, 1, 0.0, 5.0, 100 * S, P)
     assert s["episodes"] == 0
     assert math.isnan(heatmap_level.phi(s))
+    heatmap_level.level_step(s, 1, 10.0, 5.0, 200 * S, P)
+    heatmap_level.level_step(s, 1, 0.0, 0.0, 260 * S, P)
+    assert heatmap_level.phi(s) == 1.0
 
 
 def test_r0_and_fuel_by_hand() -> None:
