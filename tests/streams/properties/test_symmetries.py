@@ -41,7 +41,7 @@ from tests.truth import profile
 Floats = npt.NDArray[np.float64]
 #: Neutral funding is zero, or there would be no mirror image; all is warm within the log.
 CONFIG = MethodConfig(
-    neutral_rate_8h=0.0, heartbeat_stale_s=100.0, vol_gap_s=120.0,
+    neutral_rate_8h=0.0, heartbeat_s=300.0, heartbeat_stale_s=100.0, vol_gap_s=120.0,
     funding_rank_half_life_s=2e4, persist_half_life_s=2e4, premium_half_life_s=3600.0,
     oi_rank_half_life_s=2e4, oi_mean_half_life_s=2e4, oi_warm_s=4e4, sigma_half_life_s=4e4,
     vol_half_lives_s=(300.0, 900.0, 3600.0, 7200.0, 2e4), vol_usual_half_life_s=600.0,
