@@ -43,7 +43,7 @@ def demo_settings(settings: Settings, speed: float, urls: dict[str, tuple[str, s
         underlyings=("*",),
         daily_files_dir=None,  # no real settlements among simulated prices
         heartbeat_s=max(settings.heartbeat_s, 0.02 * speed),
-        silence_s=60.0,
+        silence_s=max(60.0, 3.0 * speed),
         future_tolerance_s=max(settings.future_tolerance_s, 1.0 * speed),
         venue_urls={
             name: VenueUrls(websocket_url=websocket, rest_url=rest)

@@ -120,7 +120,9 @@ def test_both_rooms_were_read() -> None:
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.startswith("streams/")])
 def test_streams_knows_no_clock_environment_or_socket(path: str) -> None:
-    allowed = {"numba", "pathlib.Path", "inspect"} if path in DOORS["numba"] else set()  # its compiler
+    allowed = (
+        {"numba", "pathlib.Path", "inspect"} if path in DOORS["numba"] else set()
+    )  # its compiler
     assert wrong_in_streams(FILES[path]) - allowed == set()
 
 
