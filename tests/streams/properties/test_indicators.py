@@ -141,7 +141,10 @@ def test_labels_are_those_read_from_the_whole_past(
     for dt, price, oi, unknown in steps:
         now += dt
         sigma = np.nan if unknown and len(seen) % 7 == 3 else 1.0
-        step(q, float(price), float(oi), sigma, 1.0, 0.0, False, False, round(now * NS_PER_S), P)
+        step(
+            q, float(price), float(oi), sigma, 1.0, 0.0, False, False, np.nan, np.nan,
+            round(now * NS_PER_S), P,
+        )  # fmt: skip
         raw = classify(price, oi, 0.0, False, False) if sigma == sigma else 0
         seen.append((now, raw))
         assert q["label"] == label(seen)

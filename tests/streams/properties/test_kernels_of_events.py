@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.kernels.branching import branching_radius, branching_sum
+from streams.kernels.decay import decay
 from streams.kernels.excitation import (
     EXCITATION,
     excitation_add,
@@ -245,7 +246,7 @@ def test_a_ladder_is_linear_in_coin_and_ages_in_any_pieces(
             ladder_move(s, here, here)
             ladder_open(s, here + at, unit * coin)
             for part in parts:
-                ladder_age(s, part, 3600.0)
+                ladder_age(s, part, decay(part, 3600.0))
         assert ladder_coin(scaled) == pytest.approx(scale * ladder_coin(plain), rel=1e-9)
         assert ladder_coin(cut) == pytest.approx(ladder_coin(plain), rel=1e-9)
         for name in ("opened", "consumed", "aged", "dropped"):
@@ -274,20 +275,37 @@ def test_a_regressor_turned_round_turns_its_coefficient(seed: int) -> None:
     np.testing.assert_allclose(spread, covariance * np.outer(signs, signs), rtol=1e-12)
 
 
+def solved(theta: Floats, spread: Floats, weight: Floats, scales: Floats) -> tuple[Any, Floats]:
+    """Return a fit and the factor of its solution, from whole matrices."""
+    f, factor = fresh(FIT, hawkes_init), np.empty((2, SIZE + 1, SIZE))
+    f["theta"], upper = theta, np.triu_indices(SIZE)
+    for target in (0, 1):
+        f["V"][target] = spread[target][upper]
+        factor[target, :SIZE] = np.linalg.cholesky(weight[target])
+        factor[target, SIZE] = scales[target]
+    return f, factor
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_sums_and_radius_of_a_mirrored_fit_are_the_mirrored_ones(seed: int) -> None:
     rng = np.random.default_rng(seed)
     order = [0, 4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9]
     theta, root = rng.uniform(0.0, 0.3, (2, SIZE)), 1e-2 * rng.normal(size=(2, SIZE, SIZE))
-    covariance = np.einsum("ipq,irq->ipr", root, root)
-    plain, mirrored = fresh(FIT, hawkes_init), fresh(FIT, hawkes_init)
-    plain["theta"], plain["covariance"] = theta, covariance
-    mirrored["theta"] = theta[::-1][:, order]
-    mirrored["covariance"] = covariance[::-1][:, order][:, :, order]
-    assert branching_radius(mirrored) == pytest.approx(branching_radius(plain), rel=1e-9)
+    spread = np.einsum("ipq,irq->ipr", root, root)
+    mixed = 0.2 * rng.normal(size=(2, SIZE, SIZE))
+    weight = np.einsum("ipq,irq->ipr", mixed, mixed) + np.eye(SIZE)
+    scales = rng.uniform(0.5, 2.0, (2, SIZE))
+    plain = solved(theta, spread, weight, scales)
+    mirrored = solved(
+        theta[::-1][:, order],
+        spread[::-1][:, order][:, :, order],
+        weight[::-1][:, order][:, :, order],
+        scales[::-1][:, order],
+    )
+    assert branching_radius(*mirrored) == pytest.approx(branching_radius(*plain), rel=1e-9)
     for target in (0, 1):
         for source in range(4):
-            wanted = branching_sum(plain, target, source, 0, 3)
-            got = branching_sum(mirrored, 1 - target, SWAP[source], 0, 3)
+            wanted = branching_sum(*plain, target, source, 0, 3)
+            got = branching_sum(*mirrored, 1 - target, SWAP[source], 0, 3)
             assert got == pytest.approx(wanted, rel=1e-9)
