@@ -71,16 +71,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def compile_ahead(function: Callable[..., Any], examples: dict[str, Any]) -> None:
-    """Compile a kernel without calling it; records and arrays are typed by the example of their name.
-
-    >>> import numpy as np
-    >>> @kernel
-    ... def scaled(x: Record, factor: float) -> float:
-    ...     return x[0] * factor
-    >>> compile_ahead(scaled, {"x": np.ones(1)})
-    >>> len(scaled.signatures)
-    1
-    """
+    """Compile a kernel without calling it; records and arrays are typed by the example of their name."""
     dispatcher: Any = function
     dispatcher.compile(
         tuple(
