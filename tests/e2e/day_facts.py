@@ -153,13 +153,13 @@ def tape(
     Trades made while the contract was off its venue are nobody's. `slack_ns` is how far the edges of what
     the log marks may be off, because a fast clock makes milliseconds of ours seconds of the venue's.
     """
-    times = truth.trades[instrument.venue, instrument.symbol]
+    times, gone = truth.trades[instrument.venue, instrument.symbol], list(unlisted)
     first_id, step = NUMBERED[instrument.venue]
     rows = log.of(Kind.TRADE, instrument)
     ids = (rows["sequence"].astype(np.int64) - first_id) // step
     had, copies = np.unique(ids, return_counts=True)
     off = [
-        (bisect_left(times, from_ns) + 1, bisect_right(times, to_ns)) for from_ns, to_ns in unlisted
+        (bisect_left(times, from_ns) + 1, bisect_right(times, to_ns)) for from_ns, to_ns in gone
     ]
     marks = outages(log, instrument, Channel.TRADE, end_ns)
 
@@ -169,13 +169,17 @@ def tape(
     def marked(n: int) -> bool:
         return any(a - slack_ns <= times[n - 1] <= b + slack_ns for a, b in marks)
 
+    def leaving(n: int) -> bool:
+        """Return whether the venue took the contract off before it can have told of the trade."""
+        return any(from_ns - slack_ns <= times[n - 1] <= from_ns for from_ns, _ in gone)
+
     low, high = (int(had[0]), int(had[-1])) if len(had) else (1, 0)
     missing = ours(sorted(set(range(low, high + 1)) - set(had.tolist())))
     tail = ours(range(high + 1, bisect_right(times, end_ns - slack_ns) + 1))
     return Tape(
         made=len(ours(range(low, high + 1))),
         had=len(had),
-        late_end=sum(not marked(n) for n in tail),
+        late_end=sum(not marked(n) and not leaving(n) for n in tail),
         duplicates=int((copies - 1).sum()),
         stopped=sum(stopped[0] <= times[n - 1] <= stopped[1] for n in missing),
         marked=sum(map(marked, missing)),
