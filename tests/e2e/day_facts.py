@@ -158,9 +158,7 @@ def tape(
     rows = log.of(Kind.TRADE, instrument)
     ids = (rows["sequence"].astype(np.int64) - first_id) // step
     had, copies = np.unique(ids, return_counts=True)
-    off = [
-        (bisect_left(times, from_ns) + 1, bisect_right(times, to_ns)) for from_ns, to_ns in gone
-    ]
+    off = [(bisect_left(times, from_ns) + 1, bisect_right(times, to_ns)) for from_ns, to_ns in gone]
     marks = outages(log, instrument, Channel.TRADE, end_ns)
 
     def ours(numbers: Iterable[int]) -> list[int]:
